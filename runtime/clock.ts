@@ -1,0 +1,16 @@
+/** Time as actors see it. The real one is `runtime/real.ts`; the simulated twin moves only when it is told to. */
+
+export interface Clock {
+  /** Wall time, milliseconds since the Unix epoch. May jump; use it only for what is written down. */
+  now(): number;
+  /** Milliseconds on a clock that never goes back. Use it to judge how long something took. */
+  monotonic(): number;
+  /** Calls `fire` once after `delayMs`; disposing the timer first prevents it. */
+  setTimer(delayMs: number, fire: () => void): Timer;
+  /** Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Timer {
+  dispose(): void;
+}
