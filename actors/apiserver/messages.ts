@@ -1,0 +1,49 @@
+/**
+ * The NATS door of the API actors: what goes over `wherry.api.…` (see `actors/subjects.ts`).
+ *
+ * A request's body is the object or patch, its options are the REST API's own query string in
+ * one header, and the answer is the REST API's own body with the HTTP code in a header: one
+ * pipeline serves both doors, and whoever knows the Kubernetes API knows this one.
+ */
+
+/** On requests: the query string of the REST API (`labelSelector=a%3Db&limit=500`), without `?`. */
+export const queryHeader = "Wherry-Query";
+/** On requests: media type of the body; a patch's type. Default `application/json`. */
+export const contentTypeHeader = "Content-Type";
+/** On requests: `<epoch name>@<resourceVersion>`; the write lands only while it is current. */
+export const epochHeader = "Wherry-Epoch";
+/** On answers: the HTTP status code. The body is the object, list or Status. */
+export const statusHeader = "Wherry-Status";
+/** On answers: warnings for the user, one per line. */
+export const warningHeader = "Wherry-Warning";
+/** On the messages of a watch: 1, 2, 3 … within one session. */
+export const sequenceHeader = "Wherry-Sequence";
+
+/** Body of a `watch` request. The selectors and resourceVersion are in the query header. */
+export interface OpenWatch {
+  /** Below the requester's own inbox prefix; anything else is refused. */
+  inbox: string;
+}
+
+/** The answer to `OpenWatch`, status 200. */
+export interface WatchOpened {
+  replica: string;
+  session: string;
+}
+
+/**
+ * Published by the watcher on `sessionSubject(...)`. The API actor keeps at most 8 MB
+ * unacknowledged, then ends the watch with an Expired error; it ends a session silent for 20 s.
+ */
+export type SessionMessage =
+  /** Everything up to this sequence number was handled; also the watcher's sign of life. */
+  { type: "acknowledge"; sequence: number } | { type: "close" };
+
+/**
+ * Messages to the watcher's inbox carry one or more frames, one JSON document per line, as the
+ * REST API's watch does: `{"type":"ADDED","object":{…}}`. A BOOKMARK comes at least every 5 s; a
+ * gap in the numbers or 15 s of silence means: resume elsewhere from the last resourceVersion.
+ */
+export const watchHeartbeatMs = 5_000;
+export const watchSilenceMs = 15_000;
+export const watchWindowBytes = 8 * 1024 * 1024;
