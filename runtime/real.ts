@@ -1,0 +1,41 @@
+/** The real clock and real entropy: the only file of the actor runtime that touches either. */
+
+import { randomFillSync } from "node:crypto";
+import type { Clock } from "./clock.ts";
+import { sleepOn } from "./clock.ts";
+import type { Random } from "./random.ts";
+import { randomFrom } from "./random.ts";
+
+/** `setTimeout` fires at once when asked for more than this, so longer waits go in pieces. */
+const longestTimeoutMs = 2 ** 31 - 1;
+
+export const realClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer(delayMs, fire) {
+    let handle: NodeJS.Timeout;
+    const arm = (leftMs: number): void => {
+      const piece = Math.min(Math.max(0, leftMs), longestTimeoutMs);
+      handle = setTimeout(() => (leftMs > piece ? arm(leftMs - piece) : fire()), piece);
+    };
+    arm(delayMs);
+    return { dispose: () => clearTimeout(handle) };
+  },
+  sleep(delayMs, signal) {
+    return sleepOn(realClock, delayMs, signal);
+  },
+};
+
+/** Entropy is taken from the kernel in pages, because a call for each draw costs a microsecond. */
+const pool = new Uint32Array(256);
+let drawn = pool.length;
+
+function bits32(): number {
+  if (drawn === pool.length) {
+    randomFillSync(pool);
+    drawn = 0;
+  }
+  return pool[drawn++] ?? 0;
+}
+
+export const realRandom: Random = randomFrom(bits32, () => realRandom);
