@@ -8,9 +8,11 @@ import type { Headers } from "../bus.ts";
  * behaviour, faults included: an append may fail as `unknown` and yet be, or become, committed.
  */
 export interface Journal {
+  readonly stream: StreamFacts;
   /**
    * Appends all records or none, in order, after fsync. One record is a plain publish; more are
-   * an atomic batch (1,000 at most). Rejects with a JournalError.
+   * an atomic batch (1,000 at most) that is refused when a record expects something of a subject
+   * that an earlier record of the same batch writes. Rejects with a JournalError.
    */
   append(records: readonly AppendRecord[]): Promise<{ firstSequence: number }>;
   /** As the stream's leader says it; a deposed leader may still answer. */
@@ -28,13 +30,26 @@ export interface Journal {
   purge(subject: string, belowSequence?: number): Promise<void>;
 }
 
+export interface StreamFacts {
+  readonly name: string;
+  /** What every subject of the stream begins with, such as `$KV.wherry.`. */
+  readonly prefix: string;
+  /** More than one server: a deposed leader may answer `info` and `last` from the past. */
+  readonly replicated: boolean;
+  /** Records older than this vanish from the stream without a word; 0: never. */
+  readonly maxAgeMs: number;
+}
+
 export interface AppendRecord {
   subject: string;
   data: Uint8Array;
   headers?: Headers;
   /** The sequence of the subject's newest record that must still hold; 0: there is none. */
   expected?: number;
-  /** Judges `expected` on another subject than the one written (a guard). */
+  /**
+   * Judges `expected` on another subject than the one written (a guard). Measured on 2.15.1: it
+   * holds within atomic batches too, and several records may name the same one.
+   */
   expectedSubject?: string;
 }
 
@@ -59,9 +74,11 @@ export interface ConsumeOptions {
   fromSequence: number;
   /** Only subjects that match; default all of the stream. */
   filter?: string;
+  /** Leaves the data out. */
+  headersOnly?: boolean;
   onRecord(record: JournalRecord): void;
-  /** Called with the number of records still to come, 0 when the end is reached. */
-  onPending?(pending: number): void;
+  /** Called whenever everything that the stream held has been delivered, at once if nothing. */
+  onCaughtUp?(): void;
   /** The consumption is dead and will deliver nothing more; start another. */
   onEnd(error: Error): void;
 }

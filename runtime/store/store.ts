@@ -20,6 +20,11 @@ export interface Store {
   consistent(): Promise<void>;
   /** Resolves once `view.revision >= revision`; rejects with `timeout` after `timeoutMs`. */
   reached(revision: number, timeoutMs: number): Promise<void>;
+  /**
+   * The record of `key` as it was at `revision`. Rejects with `expired` when history no longer
+   * reaches back so far, and with `timeout` when `revision` lies in the future.
+   */
+  at(key: string, revision: number): Promise<Entry | undefined>;
   /** True once the view was loaded and while commits and reads can be served. */
   readonly ready: boolean;
   close(): Promise<void>;
@@ -32,6 +37,11 @@ export interface Operation {
   /** Sequence of the record that this one replaces; 0: the key must not exist. */
   expected: number;
   delete?: boolean;
+  /**
+   * Who the object is. When a watcher misses the deletion between two objects of one key, it is
+   * told of both all the same, because their uids differ.
+   */
+  uid?: string;
 }
 
 export interface Guard {
@@ -48,6 +58,9 @@ export interface Entry {
   readonly key: string;
   readonly value: Uint8Array;
   readonly sequence: number;
+  readonly uid: string | undefined;
+  /** When the server stored it, milliseconds since the epoch. */
+  readonly timestamp: number;
 }
 
 /** What a watcher is told. `value` of a deletion is the object as it was last. */
@@ -62,8 +75,13 @@ export interface Change {
 
 export interface View {
   readonly revision: number;
+  /** The earliest `fromSequence` that `subscribe` still serves. */
+  readonly floor: number;
   get(key: string): Entry | undefined;
-  /** An immutable picture of one prefix such as `apps.deployments.`; cheap, ordered by key. */
+  /**
+   * An immutable picture of one prefix, ordered by key. Free for a resource (`apps.deployments.`)
+   * and what lies below it; a shorter prefix joins the resources that it covers.
+   */
   snapshot(prefix: string): Snapshot;
   /**
    * Changes below `prefix` after `fromSequence`, first what the window holds, then as they come,
