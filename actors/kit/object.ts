@@ -1,0 +1,23 @@
+/** How the kit names an object. */
+
+import type { KubeObject } from "../../manifests/index.ts";
+
+/**
+ * `namespace/name`, or `name` where the kind has no namespace. A string, because it is also what
+ * a workqueue coalesces by, what a lister is asked for and what a log line shows.
+ */
+export type Key = string;
+
+export function keyOf(object: KubeObject): Key {
+  return keyIn(object.metadata.namespace, object.metadata.name);
+}
+
+export function keyIn(namespace: string | undefined, name: string): Key {
+  return namespace ? `${namespace}/${name}` : name;
+}
+
+export function splitKey(key: Key): { namespace: string; name: string } {
+  const slash = key.indexOf("/");
+  if (slash === -1) return { namespace: "", name: key };
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}

@@ -1,0 +1,232 @@
+/**
+ * A watch that outlives the API actor serving it.
+ *
+ * One session is numbered messages from one replica to one inbox. A gap in the numbers, 15 s of
+ * silence, or a connection that was lost and came back end the session, and the next one resumes
+ * on whichever replica answers, from the last resourceVersion handled. What cannot be resumed
+ * (410: too old) ends the watch, and its owner lists again.
+ */
+
+import { ApiError, type ApiStatus, isExpired, isForbidden } from "../../manifests/api-error.ts";
+import type { Kind, KubeObject } from "../../manifests/index.ts";
+import type { Bus, BusMessage, Subscription } from "../../runtime/bus.ts";
+import type { Clock, Timer } from "../../runtime/clock.ts";
+import {
+  type OpenWatch,
+  type SessionMessage,
+  sequenceHeader,
+  type WatchOpened,
+  watchHeartbeatMs,
+  watchSilenceMs,
+  watchWindowBytes,
+} from "../apiserver/messages.ts";
+import { apiSubject, sessionSubject } from "../subjects.ts";
+
+import { requestDoor } from "./request.ts";
+
+export interface WatchOptions {
+  namespace?: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+  /** Changes after this one. Absent: first every object as ADDED, then changes. */
+  resourceVersion?: string;
+}
+
+export interface WatchHandlers<T> {
+  onEvent(type: "ADDED" | "MODIFIED" | "DELETED", object: T): void;
+  /** Everything up to here was delivered. Comes at least every 5 s. */
+  onBookmark?(resourceVersion: string): void;
+  /** The watch is over: it expired, or may not be. Not called after `close`. */
+  onEnd(error: ApiError): void;
+}
+
+export interface Watch {
+  close(): void;
+}
+
+export interface WatchTarget {
+  kind: Kind;
+  principal: string;
+  signal?: AbortSignal;
+}
+
+interface Frame {
+  type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+  object: KubeObject;
+}
+
+interface Session {
+  inbox: Subscription;
+  /** Known once the API actor has answered; messages may come before that. */
+  opened: WatchOpened | undefined;
+  sequence: number;
+  unacknowledgedBytes: number;
+  acknowledgedAt: number;
+}
+
+const firstPauseMs = 50;
+const longestPauseMs = 2_000;
+const acknowledgeBytes = watchWindowBytes / 16;
+
+export function openWatch<T extends KubeObject>(
+  bus: Bus,
+  clock: Clock,
+  target: WatchTarget,
+  options: WatchOptions,
+  handlers: WatchHandlers<T>,
+): Watch {
+  let resourceVersion = options.resourceVersion;
+  let session: Session | undefined;
+  let silence: Timer | undefined;
+  let pauseMs = firstPauseMs;
+  let closed = false;
+
+  function close(): void {
+    if (closed) return;
+    closed = true;
+    endSession();
+    status.unsubscribe();
+    target.signal?.removeEventListener("abort", close);
+  }
+
+  function end(error: ApiError): void {
+    if (closed) return;
+    close();
+    handlers.onEnd(error);
+  }
+
+  function endSession(): void {
+    silence?.dispose();
+    silence = undefined;
+    if (!session) return;
+    const { inbox } = session;
+    tell(session, { type: "close" });
+    session = undefined;
+    inbox.unsubscribe();
+  }
+
+  function tell({ opened }: Session, message: SessionMessage): void {
+    if (!opened || !bus.connected) return;
+    const subject = sessionSubject(target.principal, opened.replica, opened.session);
+    bus.publish(subject, JSON.stringify(message));
+  }
+
+  /** Opens the next session at once, or after `delayMs` when opening keeps failing. */
+  function resume(delayMs: number): void {
+    if (closed) return;
+    endSession();
+    if (delayMs === 0) open();
+    else silence = clock.setTimer(delayMs, open);
+  }
+
+  function open(): void {
+    if (closed) return;
+    const subject = bus.inbox();
+    const current: Session = {
+      inbox: bus.subscribe(subject, (message) => {
+        if (session === current) receive(current, message);
+      }),
+      opened: undefined,
+      sequence: 0,
+      unacknowledgedBytes: 0,
+      acknowledgedAt: clock.monotonic(),
+    };
+    session = current;
+    listen();
+    requestSession(subject).then(
+      (opened) => {
+        current.opened = opened;
+        // Superseded while the answer was under way: the API actor need not wait to learn it.
+        if (session !== current) tell(current, { type: "close" });
+      },
+      (error: unknown) => {
+        if (session === current) fail(error);
+      },
+    );
+  }
+
+  function requestSession(inbox: string): Promise<WatchOpened> {
+    const { kind, principal, signal } = target;
+    const { group, resource } = kind;
+    const { namespace = "", labelSelector, fieldSelector } = options;
+    const body: OpenWatch = { inbox };
+    const query = { labelSelector, fieldSelector, resourceVersion, allowWatchBookmarks: true };
+    const subject = apiSubject({ principal, verb: "watch", group, resource, namespace, name: "" });
+    const request = { subject, query, body, repeatable: false };
+    return requestDoor<WatchOpened>(bus, clock, request, {
+      signal,
+      timeoutMs: watchHeartbeatMs,
+      patienceMs: watchHeartbeatMs,
+    });
+  }
+
+  function fail(error: unknown): void {
+    const refused = error instanceof ApiError && error.code < 500 && error.code !== 429;
+    if (target.signal?.aborted) close();
+    else if (refused) end(error);
+    else pause();
+  }
+
+  function pause(): void {
+    const delayMs = pauseMs;
+    pauseMs = Math.min(2 * pauseMs, longestPauseMs);
+    resume(delayMs);
+  }
+
+  function listen(): void {
+    silence?.dispose();
+    silence = clock.setTimer(watchSilenceMs, () => resume(0));
+  }
+
+  function receive(current: Session, message: BusMessage): void {
+    const sequence = Number(message.headers[sequenceHeader]);
+    if (sequence <= current.sequence) return;
+    if (sequence !== current.sequence + 1) {
+      resume(0);
+      return;
+    }
+    current.sequence = sequence;
+    pauseMs = firstPauseMs;
+    listen();
+    for (const line of new TextDecoder().decode(message.data).split("\n")) {
+      if (line !== "" && session === current) deliver(current, JSON.parse(line) as Frame);
+    }
+    current.unacknowledgedBytes += message.data.length;
+    if (session === current) acknowledge(current);
+  }
+
+  function deliver(current: Session, { type, object }: Frame): void {
+    if (type === "ERROR") {
+      interrupt(current, new ApiError(object as unknown as ApiStatus));
+      return;
+    }
+    const version = object.metadata.resourceVersion;
+    if (type !== "BOOKMARK") handlers.onEvent(type, object as T);
+    if (version) resourceVersion = version;
+    if (type === "BOOKMARK" && version) handlers.onBookmark?.(version);
+  }
+
+  /** A reader that was too slow is cut off as Expired too: only a first message means too old. */
+  function interrupt(current: Session, error: ApiError): void {
+    const tooOld = isExpired(error) && current.sequence === 1;
+    if (tooOld || isForbidden(error)) end(error);
+    else pause();
+  }
+
+  function acknowledge(current: Session): void {
+    const waitedMs = clock.monotonic() - current.acknowledgedAt;
+    const due = current.unacknowledgedBytes >= acknowledgeBytes || waitedMs >= watchHeartbeatMs / 2;
+    if (!due || !current.opened) return;
+    tell(current, { type: "acknowledge", sequence: current.sequence });
+    current.unacknowledgedBytes = 0;
+    current.acknowledgedAt = clock.monotonic();
+  }
+
+  const status = bus.onStatus((connected) => {
+    if (connected) resume(0);
+  });
+  target.signal?.addEventListener("abort", close, { once: true });
+  if (target.signal?.aborted) close();
+  else open();
+  return { close };
+}
