@@ -21,3 +21,11 @@ export function splitKey(key: Key): { namespace: string; name: string } {
   if (slash === -1) return { namespace: "", name: key };
   return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }
+
+/**
+ * Whether a cache at `seen` has everything up to `wanted`. The versions of one resource are
+ * positions in one stream, so that they compare as numbers; between resources they mean nothing.
+ */
+export function hasReached(seen: string, wanted: string): boolean {
+  return seen.length === wanted.length ? seen >= wanted : seen.length > wanted.length;
+}
