@@ -7,6 +7,7 @@
  * | wherry.api.<principal>.<verb>.<group>.<resource>.<ns>.<name> | anybody      | API actors    |
  * | wherry.session.<principal>.<replica>.<session>              | a watcher    | one API actor |
  * | wherry.ledger.<principal>.bind                              | shards, API  | the ledger    |
+ * | wherry.owner.<principal>.<lease>                            | a candidate  | the owner     |
  * | wherry.node.<node>.<verb>                                   | API actors   | one kubelet   |
  * | wherry.stream.<node>.<stream>.<up|down>                     | node / API   | API / node    |
  * | wherry.manifests.<apply|submit>.<principal>                 | anybody      | API actors    |
@@ -82,6 +83,11 @@ export function ledgerBindSubject(principal: string): string {
 }
 
 export const ledgerBindSubjects = "wherry.ledger.*.bind";
+
+/** wherry.owner.<principal>.<lease>: a candidate asks whether the owner is still connected. */
+export function ownerSubject(principal: string, lease: string): string {
+  return `wherry.owner.${encodeToken(principal)}.${encodeToken(lease)}`;
+}
 
 /** wherry.node.<node>.<verb>: requests that a node's kubelet answers (open a log, exec, …). */
 export function nodeSubject(node: string, verb: string): string {

@@ -42,13 +42,22 @@ export function permissionsOf(role: Role): Permissions {
     `wherry.manifests.submit.${me}`,
   ];
   const subscribe = [`_INBOX.${me}.>`, `wherry.manifests.results.${me}.>`];
+  const owners = [`wherry.owner.${me}.*`];
   switch (role) {
     case "api":
       return apiPermissions(publish, subscribe, me);
     case "scheduler":
-      return { publish: [...publish, `wherry.ledger.${me}.bind`], subscribe, responses: false };
+      return {
+        publish: [...publish, `wherry.ledger.${me}.bind`, ...owners],
+        subscribe: [...subscribe, ...owners],
+        responses: true,
+      };
     case "ledger":
-      return { publish, subscribe: [...subscribe, "wherry.ledger.*.bind"], responses: true };
+      return {
+        publish: [...publish, ...owners],
+        subscribe: [...subscribe, ...owners, "wherry.ledger.*.bind"],
+        responses: true,
+      };
     case "admin":
       return {
         publish,
@@ -56,6 +65,11 @@ export function permissionsOf(role: Role): Permissions {
         responses: false,
       };
     case "controllers":
+      return {
+        publish: [...publish, ...owners],
+        subscribe: [...subscribe, ...owners],
+        responses: true,
+      };
     case "proxy":
     case "dns":
       return { publish, subscribe, responses: false };
@@ -71,6 +85,7 @@ function apiPermissions(publish: string[], subscribe: string[], me: string): Per
       // Answers, and the frames of watches.
       "_INBOX.>",
       `wherry.ledger.${me}.bind`,
+      `wherry.owner.${me}.*`,
       "wherry.node.>",
       "wherry.stream.*.*.down",
       "wherry.manifests.results.>",
@@ -84,6 +99,7 @@ function apiPermissions(publish: string[], subscribe: string[], me: string): Per
       ...subscribe,
       "wherry.api.>",
       "wherry.session.>",
+      `wherry.owner.${me}.*`,
       "wherry.manifests.apply.*",
       "wherry.manifests.submit.*",
       "wherry.stream.*.*.up",

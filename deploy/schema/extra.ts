@@ -1,5 +1,6 @@
 /**
- * Facts about the two groups whose Go types no Debian package ships: apiextensions.k8s.io and apiregistration.k8s.io.
+ * Facts about the two groups whose Go types no Debian package ships: apiextensions.k8s.io and apiregistration.k8s.io,
+ * and about Wherry's own.
  *
  * Notation of a field: `name:type=number`, then `!` when it is required and always written, and further marks in
  * brackets. A type is `T`, `*T` (pointer), `[]T` or `{}T` (map of strings to T).
@@ -74,4 +75,7 @@ export const EXTRA_TYPES: Record<string, string> = {
   "apiregistration.v1.ServiceReference": "namespace:string=1 name:string=2 port:*int32=3",
   "apiregistration.v1.APIServiceStatus": `conditions:[].APIServiceCondition=1${CONDITIONS}`,
   "apiregistration.v1.APIServiceCondition": CONDITION,
+  "wherry.v1.Epoch": "@object metadata:meta.v1.ObjectMeta=1 spec:.EpochSpec=2!",
+  "wherry.v1.EpochList": "@object metadata:meta.v1.ListMeta=1 items:[].Epoch=2!",
+  "wherry.v1.EpochSpec": "holder:string=1! term:int64=2!",
 };

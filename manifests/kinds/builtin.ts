@@ -358,6 +358,11 @@ export const SelfSubjectRulesReview = defineKind<T.SelfSubjectRulesReview>(
   { cluster: true, verbs: ["create"] },
 );
 
+// Wherry's own
+/** Who owns a shard, written at each change of owner: its resourceVersion fences the one before. */
+export type Epoch = T.Epoch;
+export const Epoch = defineKind<T.Epoch>("wherry.io/v1", "Epoch", { cluster: true });
+
 export const BUILTIN_KINDS: readonly Kind[] = [
   Pod,
   Service,
@@ -418,4 +423,5 @@ export const BUILTIN_KINDS: readonly Kind[] = [
   SelfSubjectAccessReview,
   LocalSubjectAccessReview,
   SelfSubjectRulesReview,
+  Epoch,
 ];

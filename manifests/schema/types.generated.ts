@@ -4228,3 +4228,22 @@ export interface APIServiceCondition {
   reason?: string;
   message?: string;
 }
+
+export interface Epoch {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  spec: EpochSpec;
+}
+
+export interface EpochList {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ListMeta;
+  items: Epoch[];
+}
+
+export interface EpochSpec {
+  holder: string;
+  term: number;
+}
