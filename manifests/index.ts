@@ -1,4 +1,10 @@
 /** The object model: every kind's type and descriptor, and the pure functions over them. */
+
+export * from "./decode.ts";
+export * from "./duplicates.ts";
+export * from "./encode.ts";
 export * from "./kinds/builtin.ts";
 export * from "./kinds/kind.ts";
 export * from "./kinds/lookup.ts";
+export * from "./quantity.ts";
+export * from "./yaml.ts";
