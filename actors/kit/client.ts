@@ -26,6 +26,8 @@ export interface Api {
   /** The whole list, fetched page by page; all pages show the cluster at one revision. */
   list<T extends KubeObject>(kind: Kind<T>, options?: ListOptions): Promise<ObjectList<T>>;
   create<T extends KubeObject>(kind: Kind<T>, object: T): Promise<T>;
+  /** An action on an object, such as `pods/binding`; the body states its own type. Sent once. */
+  createSubresource(kind: Kind, key: Key, subresource: string, body: object): Promise<unknown>;
   /** `metadata.resourceVersion`, when given, must still be current. */
   update<T extends KubeObject>(kind: Kind<T>, object: T, options?: WriteOptions): Promise<T>;
   updateStatus<T extends KubeObject>(kind: Kind<T>, object: T): Promise<T>;
@@ -168,6 +170,8 @@ export function createApi(bus: Bus, clock: Clock, options: ApiOptions): Api {
         { body: withType(kind, object), repeatable: false },
       );
     },
+    createSubresource: (kind, key, subresource, body) =>
+      write("create", kind, { ...splitKey(key), subresource }, { body, repeatable: false }),
     update,
     updateStatus: (kind, object) => update(kind, object, { subresource: "status" }),
     patch: (kind, key, patch, { type, subresource }) =>
