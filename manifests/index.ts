@@ -4,6 +4,7 @@ export * from "./decode.ts";
 export * from "./duplicates.ts";
 export * from "./encode.ts";
 export * from "./kinds/builtin.ts";
+export * from "./kinds/endpoint-slice.ts";
 export * from "./kinds/kind.ts";
 export * from "./kinds/lookup.ts";
 export * from "./quantity.ts";

@@ -1,0 +1,4 @@
+/** The DNS actor's mailbox. */
+export interface DnsMessage {
+  type: "announce";
+}
