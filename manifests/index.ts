@@ -1,6 +1,7 @@
 /** The object model: every kind's type and descriptor, and the pure functions over them. */
 
 export * from "./decode.ts";
+export * from "./defaults.ts";
 export * from "./duplicates.ts";
 export * from "./encode.ts";
 export * from "./kinds/builtin.ts";
