@@ -33,10 +33,17 @@ export interface Engine {
 
   logs(id: string, options: LogOptions): Promise<LogStream>;
   exec(id: string, options: ExecOptions): Promise<ExecSession>;
+  /** Joins the container's own input and output; its `exitCode` is the container's. */
+  attach(id: string, options: AttachOptions): Promise<ExecSession>;
   /** CPU nanoseconds and memory bytes by container id. */
   stats(): Promise<Map<string, ContainerStats>>;
-  /** Hints that something changed: relist. Calls `onEnd` when the stream breaks. */
+  /**
+   * Hints that something changed: relist. Calls `onEnd` once, when the stream breaks or cannot be
+   * had. What happened between two streams of one engine object is told again, where it can be.
+   */
   events(onEvent: (event: EngineEvent) => void, onEnd: (error?: Error) => void): EventStream;
+  /** Lets go of connections; touches nothing that runs. */
+  close(): void;
 }
 
 export interface EngineVersion {
@@ -86,7 +93,8 @@ export interface ContainerConfig {
   resources: ContainerResources;
   tty: boolean;
   stdin: boolean;
-  readOnlyRootFilesystem: boolean;
+  stdinOnce: boolean;
+  security: ContainerSecurity;
   labels: Record<string, string>;
   annotations: Record<string, string>;
 }
@@ -95,6 +103,16 @@ export interface ContainerMount {
   hostPath: string;
   containerPath: string;
   readOnly: boolean;
+}
+
+export interface ContainerSecurity {
+  /** `uid` or `uid:gid`; absent means what the image says. */
+  user?: string;
+  readOnlyRootFilesystem: boolean;
+  privileged: boolean;
+  noNewPrivileges: boolean;
+  addCapabilities: string[];
+  dropCapabilities: string[];
 }
 
 export interface ContainerResources {
@@ -157,6 +175,11 @@ export interface LogChunk {
 
 export interface ExecOptions {
   command: string[];
+  stdin: boolean;
+  tty: boolean;
+}
+
+export interface AttachOptions {
   stdin: boolean;
   tty: boolean;
 }

@@ -1,0 +1,460 @@
+/**
+ * The simulated engine: sandboxes and containers that exist only as states, on the clock and the
+ * randomness it is given. `--engine sim` runs hollow nodes on it, and the simulation of the whole
+ * control plane runs it on virtual time. Like every engine it outlives the kubelet that drives it.
+ *
+ * A pod tells it how its containers behave by annotations `sim.wherry.io/<container>`, each a JSON
+ * `SimBehavior`. Without one a container starts and runs until it is stopped.
+ */
+
+import type { Clock, Timer } from "../../../runtime/clock.ts";
+import type { Random } from "../../../runtime/random.ts";
+import {
+  type ContainerConfig,
+  type ContainerState,
+  type ContainerStats,
+  type Engine,
+  EngineError,
+  type EngineEvent,
+  type EngineVersion,
+  type EventStream,
+  type ExecOptions,
+  type ExecSession,
+  type ImageState,
+  type LogChunk,
+  type LogOptions,
+  type LogStream,
+  type SandboxConfig,
+  type SandboxState,
+} from "../engine.ts";
+import { addressAt, addressCount, type Network4, parseNetwork4 } from "./addresses.ts";
+
+export interface SimBehavior {
+  /** Exits by itself, this long after its start. */
+  exitAfterMs?: number;
+  exitCode?: number;
+  oomKilled?: boolean;
+  /** The runtime refuses to start it, with this message. */
+  startError?: string;
+  /** What it has written to stdout, in lines. */
+  output?: string[];
+  /** SIGTERM is answered this late; default at once. */
+  stopAfterMs?: number;
+  /** Exit codes of exec'ed commands, by their text. */
+  exec?: Record<string, number>;
+}
+
+export const simAnnotation = (container: string): string => `sim.wherry.io/${container}`;
+
+export interface SimEngineOptions {
+  clock: Clock;
+  random: Random;
+  podCIDR: string;
+  /** Default 50 to 150 ms, as random as the seed says. */
+  startDelayMs?: () => number;
+  pullDelayMs?: number;
+  /** What a pull of this image ends with; default: it is there. */
+  pull?: (image: string) => EngineError | undefined;
+}
+
+interface SimContainer {
+  state: ContainerState;
+  behavior: SimBehavior;
+  output: { time: number; line: string }[];
+  exit: Timer | undefined;
+  ended: (() => void)[];
+}
+
+const imageNamePattern =
+  /^[a-z0-9]+([._/-][a-z0-9]+|__[a-z0-9]+)*(:[0-9]+\/[a-z0-9._/-]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$/;
+
+export function createSimEngine(options: SimEngineOptions): SimEngine {
+  return new SimEngine(options);
+}
+
+export class SimEngine implements Engine {
+  readonly name = "sim";
+  readonly #options: SimEngineOptions;
+  readonly #clock: Clock;
+  readonly #network: Network4;
+  readonly #sandboxes = new Map<string, SandboxState>();
+  readonly #containers = new Map<string, SimContainer>();
+  readonly #images = new Map<string, ImageState>();
+  readonly #watchers = new Set<{ event(event: EngineEvent): void; end(error?: Error): void }>();
+  #nextAddress = 2;
+  #available = true;
+
+  constructor(options: SimEngineOptions) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#network = parseNetwork4(options.podCIDR);
+  }
+
+  /** Tests switch the engine off and on; what runs in it runs on. */
+  setAvailable(available: boolean): void {
+    this.#available = available;
+    if (available) return;
+    for (const watcher of [...this.#watchers]) watcher.end(unavailable());
+    this.#watchers.clear();
+  }
+
+  /** A container dies behind the kubelet's back. */
+  kill(id: string, exitCode = 137, reason = "Error"): void {
+    const container = this.#containers.get(id);
+    if (container) this.#exited(container, exitCode, reason);
+  }
+
+  /** A machine that restarts: nothing runs any more, all is still there. */
+  reboot(): void {
+    for (const container of this.#containers.values()) this.#exited(container, 137, "Error");
+    for (const sandbox of this.#sandboxes.values()) this.#sandboxStopped(sandbox);
+  }
+
+  async version(): Promise<EngineVersion> {
+    this.#assertAvailable();
+    return { name: "sim", version: "1.0.0", runtimeVersion: "sim://1.0.0" };
+  }
+
+  async runSandbox(config: SandboxConfig): Promise<string> {
+    await this.#startDelay();
+    const { uid, attempt } = config;
+    for (const known of this.#sandboxes.values()) {
+      if (known.uid === uid && known.attempt === attempt && known.running) return known.id;
+      if (known.uid === uid && known.attempt === attempt) this.#sandboxes.delete(known.id);
+    }
+    const id = this.#options.random.uuid();
+    this.#sandboxes.set(id, {
+      id,
+      uid,
+      namespace: config.namespace,
+      name: config.name,
+      attempt,
+      running: true,
+      ip: config.hostNetwork ? "" : this.#takeAddress(),
+      createdAt: this.#clock.now(),
+      labels: config.labels,
+      annotations: config.annotations,
+    });
+    this.#tell("sandbox", id, "start");
+    return id;
+  }
+
+  async stopSandbox(id: string): Promise<void> {
+    this.#assertAvailable();
+    for (const container of this.#inSandbox(id)) this.#exited(container, 137, "Error");
+    const sandbox = this.#sandboxes.get(id);
+    if (sandbox) this.#sandboxStopped(sandbox);
+  }
+
+  async removeSandbox(id: string): Promise<void> {
+    await this.stopSandbox(id);
+    for (const container of this.#inSandbox(id)) this.#containers.delete(container.state.id);
+    if (this.#sandboxes.delete(id)) this.#tell("sandbox", id, "destroy");
+  }
+
+  async listSandboxes(): Promise<SandboxState[]> {
+    this.#assertAvailable();
+    return [...this.#sandboxes.values()].map((sandbox) => ({ ...sandbox }));
+  }
+
+  async createContainer(sandboxId: string, config: ContainerConfig): Promise<string> {
+    this.#assertAvailable();
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (!sandbox) throw new EngineError("not-found", `No such container: ${sandboxId}`);
+    const image = this.#images.get(config.image);
+    if (!image) throw new EngineError("not-found", `No such image: ${config.image}`);
+    for (const known of this.#inSandbox(sandboxId)) {
+      const { name, attempt, status, id } = known.state;
+      if (name !== config.name || attempt !== config.attempt) continue;
+      if (status !== "created") return id;
+      this.#containers.delete(id);
+    }
+    const id = this.#options.random.uuid();
+    const behavior = parseBehavior(sandbox.annotations[simAnnotation(config.name)]);
+    this.#containers.set(id, {
+      state: newState(id, sandboxId, config, image.id, this.#clock.now()),
+      behavior,
+      output: [],
+      exit: undefined,
+      ended: [],
+    });
+    return id;
+  }
+
+  async startContainer(id: string): Promise<void> {
+    await this.#startDelay();
+    const container = this.#container(id);
+    const { state, behavior } = container;
+    if (state.status === "running") return;
+    if (behavior.startError !== undefined) {
+      const message = behavior.startError;
+      const now = this.#clock.now();
+      container.state = {
+        ...state,
+        status: "exited",
+        exitCode: 127,
+        reason: "ContainerCannotRun",
+        message,
+        finishedAt: now,
+      };
+      throw new EngineError("start-failed", message, { exitCode: 127 });
+    }
+    const now = this.#clock.now();
+    container.state = { ...state, status: "running", startedAt: now };
+    container.output = (behavior.output ?? []).map((line) => ({ time: now, line }));
+    if (behavior.exitAfterMs !== undefined) {
+      const { exitCode = 0, oomKilled } = behavior;
+      const code = oomKilled ? 137 : exitCode;
+      const reason = oomKilled ? "OOMKilled" : code === 0 ? "Completed" : "Error";
+      container.exit = this.#clock.setTimer(behavior.exitAfterMs, () =>
+        this.#exited(container, code, reason),
+      );
+    }
+    this.#tell("container", id, "start");
+  }
+
+  async stopContainer(id: string, graceSeconds: number): Promise<void> {
+    this.#assertAvailable();
+    const container = this.#containers.get(id);
+    if (container?.state.status !== "running") return;
+    const late = container.behavior.stopAfterMs ?? 0;
+    const graceMs = graceSeconds * 1000;
+    if (late > 0) await this.#clock.sleep(Math.min(late, graceMs));
+    const obeyed = late <= graceMs && graceMs > 0;
+    this.#exited(container, obeyed ? 143 : 137, "Error");
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    this.#assertAvailable();
+    const container = this.#containers.get(id);
+    if (!container) return;
+    this.#exited(container, 137, "Error");
+    this.#containers.delete(id);
+    this.#tell("container", id, "destroy");
+  }
+
+  async listContainers(): Promise<ContainerState[]> {
+    this.#assertAvailable();
+    return [...this.#containers.values()].map(({ state }) => ({ ...state }));
+  }
+
+  async containerState(id: string): Promise<ContainerState | undefined> {
+    this.#assertAvailable();
+    const container = this.#containers.get(id);
+    return container && { ...container.state };
+  }
+
+  async imageState(image: string): Promise<ImageState | undefined> {
+    this.#assertAvailable();
+    return this.#images.get(image);
+  }
+
+  async pullImage(image: string): Promise<ImageState> {
+    this.#assertAvailable();
+    if (!imageNamePattern.test(image)) {
+      throw new EngineError("invalid-image", "invalid reference format");
+    }
+    await this.#clock.sleep(this.#options.pullDelayMs ?? 0);
+    this.#assertAvailable();
+    const failure = this.#options.pull?.(image);
+    if (failure) throw failure;
+    const state = { id: `sim:${image}`, tags: [image], digests: [], sizeBytes: 1, user: "" };
+    this.#images.set(image, state);
+    return state;
+  }
+
+  async listImages(): Promise<ImageState[]> {
+    this.#assertAvailable();
+    return [...this.#images.values()];
+  }
+
+  async removeImage(id: string): Promise<void> {
+    this.#assertAvailable();
+    for (const [name, image] of this.#images) if (image.id === id) this.#images.delete(name);
+  }
+
+  async logs(id: string, options: LogOptions): Promise<LogStream> {
+    const container = this.#container(id);
+    const since = options.sinceMs ?? 0;
+    const recent = container.output.filter(({ time }) => time >= since);
+    const count = options.tailLines ?? recent.length;
+    const lines = count > 0 ? recent.slice(-count) : [];
+    const chunks = lines.map(({ time, line }): LogChunk => {
+      const stamp = options.timestamps ? `${new Date(time).toISOString()} ` : "";
+      return { stream: "stdout", data: new TextEncoder().encode(`${stamp}${line}\n`) };
+    });
+    const end = options.follow ? untilEnd(container) : undefined;
+    return {
+      async *[Symbol.asyncIterator]() {
+        yield* chunks;
+        await end?.promise;
+      },
+      close: () => end?.resolve(),
+    };
+  }
+
+  async exec(id: string, options: ExecOptions): Promise<ExecSession> {
+    const container = this.#container(id);
+    const text = options.command.join(" ");
+    if (container.state.status !== "running") {
+      throw new EngineError("failed", `Container ${id} is not running`);
+    }
+    const exitCode = container.behavior.exec?.[text] ?? 0;
+    return simSession(
+      [{ stream: "stdout", data: new TextEncoder().encode(`${text}\n`) }],
+      exitCode,
+    );
+  }
+
+  async attach(id: string): Promise<ExecSession> {
+    const container = this.#container(id);
+    const end = untilEnd(container);
+    const session = simSession([], 0, end.promise);
+    return {
+      ...session,
+      exitCode: async () => {
+        await end.promise;
+        return container.state.exitCode;
+      },
+      close: () => end.resolve(),
+    };
+  }
+
+  async stats(): Promise<Map<string, ContainerStats>> {
+    this.#assertAvailable();
+    const stats = new Map<string, ContainerStats>();
+    for (const [id, { state }] of this.#containers) {
+      if (state.status !== "running") continue;
+      const ranMs = this.#clock.now() - state.startedAt;
+      stats.set(id, { cpuNanoseconds: ranMs * 1000, memoryBytes: 1024 * 1024 });
+    }
+    return stats;
+  }
+
+  events(onEvent: (event: EngineEvent) => void, onEnd: (error?: Error) => void): EventStream {
+    const watcher = { event: onEvent, end: onEnd };
+    if (this.#available) this.#watchers.add(watcher);
+    else this.#clock.setTimer(0, () => onEnd(unavailable()));
+    return { close: () => void this.#watchers.delete(watcher) };
+  }
+
+  close(): void {
+    this.#watchers.clear();
+  }
+
+  async #startDelay(): Promise<void> {
+    this.#assertAvailable();
+    const delay = this.#options.startDelayMs?.() ?? 50 + this.#options.random.int(100);
+    await this.#clock.sleep(delay);
+    this.#assertAvailable();
+  }
+
+  /** Addresses go round, as a real allocator's do, so that a freed one is not reused at once. */
+  #takeAddress(): string {
+    const used = new Set([...this.#sandboxes.values()].map((sandbox) => sandbox.ip));
+    const usable = addressCount(this.#network) - 3;
+    for (let tried = 0; tried < usable; tried++) {
+      const address = addressAt(this.#network, this.#nextAddress);
+      this.#nextAddress = 2 + ((this.#nextAddress - 1) % usable);
+      if (!used.has(address)) return address;
+    }
+    throw new EngineError("failed", "no available IPv4 addresses on this network's address pools");
+  }
+
+  #inSandbox(id: string): SimContainer[] {
+    return [...this.#containers.values()].filter(({ state }) => state.sandbox === id);
+  }
+
+  #container(id: string): SimContainer {
+    this.#assertAvailable();
+    const container = this.#containers.get(id);
+    if (!container) throw new EngineError("not-found", `No such container: ${id}`);
+    return container;
+  }
+
+  #exited(container: SimContainer, exitCode: number, reason: string): void {
+    if (container.state.status !== "running") return;
+    container.exit?.dispose();
+    const finishedAt = this.#clock.now();
+    container.state = { ...container.state, status: "exited", finishedAt, exitCode, reason };
+    for (const ended of container.ended.splice(0)) ended();
+    this.#tell("container", container.state.id, "die");
+  }
+
+  #sandboxStopped(sandbox: SandboxState): void {
+    if (!sandbox.running) return;
+    this.#sandboxes.set(sandbox.id, { ...sandbox, running: false, ip: "" });
+    this.#tell("sandbox", sandbox.id, "die");
+  }
+
+  #tell(type: EngineEvent["type"], id: string, action: string): void {
+    for (const watcher of this.#watchers) watcher.event({ type, id, action });
+  }
+
+  #assertAvailable(): void {
+    if (!this.#available) throw unavailable();
+  }
+}
+
+function unavailable(): EngineError {
+  return new EngineError("unavailable", "the simulated engine is switched off");
+}
+
+function newState(
+  id: string,
+  sandbox: string,
+  config: ContainerConfig,
+  imageID: string,
+  now: number,
+): ContainerState {
+  return {
+    id,
+    sandbox,
+    name: config.name,
+    attempt: config.attempt,
+    image: config.image,
+    imageID,
+    status: "created",
+    createdAt: now,
+    startedAt: 0,
+    finishedAt: 0,
+    exitCode: 0,
+    reason: "",
+    message: "",
+    labels: config.labels,
+    annotations: config.annotations,
+  };
+}
+
+function parseBehavior(json: string | undefined): SimBehavior {
+  if (json === undefined) return {};
+  try {
+    return JSON.parse(json) as SimBehavior;
+  } catch (error) {
+    throw new EngineError("failed", `not a simulated behaviour: ${json}`, { cause: error });
+  }
+}
+
+function untilEnd(container: SimContainer): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  if (container.state.status === "running") container.ended.push(resolve);
+  else resolve();
+  return { promise, resolve };
+}
+
+function simSession(output: LogChunk[], exitCode: number, end?: Promise<void>): ExecSession {
+  return {
+    output: (async function* () {
+      yield* output;
+      await end;
+    })(),
+    write: async () => {},
+    endInput: () => {},
+    resize: async () => {},
+    exitCode: async () => exitCode,
+    close: () => {},
+  };
+}
