@@ -79,12 +79,15 @@ test("docker engine: mounts and limits reach the container", async () => {
   config.mounts = [{ hostPath: stateDir, containerPath: "/data", readOnly: true }];
   config.resources = { cpuShares: 512, cpuQuota: 50_000, memoryLimitBytes: 64 * 1024 * 1024 };
   config.resources.oomScoreAdj = -997;
-  config.security.user = "65534:65534";
   const id = await engine.createContainer(sandbox, config);
   await engine.startContainer(id);
   const touched = await execText(id, "touch /data/x");
   expect(touched.text).toContain("Read-only file system");
-  expect((await execText(id, "id -u; id -g")).text).toBe("65534\n65534\n");
+  const user = containerConfig(image, "user", workloads.sleeps.command);
+  user.security.user = "65534:65533";
+  const asNobody = await engine.createContainer(sandbox, user);
+  await engine.startContainer(asNobody);
+  expect((await execText(asNobody, "id -u; id -g")).text).toBe("65534\n65533\n");
   const { HostConfig } = await docker.docker.getContainer(id).inspect();
   expect(HostConfig).toMatchObject({ CpuShares: 512, CpuQuota: 50_000, Memory: 67_108_864 });
 });
@@ -96,7 +99,10 @@ test("docker engine: a privileged container runs with what this machine permits"
   config.security.privileged = true;
   const id = await engine.createContainer(sandbox, config);
   await engine.startContainer(id);
-  const { text, code } = await execText(id, "mkdir /tmp/m && mount -t tmpfs none /tmp/m && echo ok");
+  const { text, code } = await execText(
+    id,
+    "mkdir /tmp/m && mount -t tmpfs none /tmp/m && echo ok",
+  );
   expect({ text, code }).toEqual({ text: "ok\n", code: 0 });
 });
 
@@ -114,7 +120,7 @@ test("docker engine: exec takes input, and a terminal has a size", async () => {
   const command = shell("while [ \"$(stty size)\" != '30 100' ]; do sleep 0.05; done; echo sized");
   const terminal = await engine.exec(id, { command, stdin: true, tty: true });
   await waitFor("the resize", () => terminal.resize(100, 30).then(() => true));
-  expect(await textOf(terminal.output)).toBe("sized\r\n");
+  expect(await textOf(terminal.output)).toContain("sized\r\n");
   const missing = await engine.exec(id, { command: ["/none"], stdin: false, tty: false });
   expect(await textOf(missing.output)).toContain("/none");
   expect(await missing.exitCode()).toBe(126);

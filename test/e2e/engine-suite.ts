@@ -267,7 +267,9 @@ export function describeEngine(
     await waitFor("three lines", async () => (await read({})) === "one\ntwo\nthree\n");
     expect(await read({ tailLines: 2 })).toBe("two\nthree\n");
     expect(await read({ tailLines: 0 })).toBe("");
-    expect(await read({ tailLines: 1, timestamps: true })).toMatch(/^\d{4}-\d\d-\d\dT\S+Z three\n$/);
+    expect(await read({ tailLines: 1, timestamps: true })).toMatch(
+      /^\d{4}-\d\d-\d\dT\S+Z three\n$/,
+    );
   });
 
   test(`${name}: a followed log ends with its container, or when closed`, async () => {

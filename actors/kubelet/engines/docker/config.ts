@@ -16,11 +16,11 @@ export interface Abilities {
 /** As upstream's containerLogMaxSize and containerLogMaxFiles. */
 const logConfig = { Type: "json-file", Config: { "max-size": "10m", "max-file": "5" } };
 
-/** Every capability of Linux 5.9 and later, for "ALL" where the whole set is not permitted. */
+/** Every capability that all supported Dockers know, for "ALL" where not every one is permitted. */
 const allCapabilities = (
-  "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE " +
+  "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND CHOWN DAC_OVERRIDE " +
   "DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN " +
-  "MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID " +
+  "MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW SETFCAP SETGID " +
   "SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE " +
   "SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"
 ).split(" ");
@@ -92,19 +92,17 @@ function oomScoreAdj(value: number, abilities: Abilities): number {
   return abilities.sysResource ? value : Math.max(0, value);
 }
 
-function securityOptions(
-  security: ContainerSecurity,
-  abilities: Abilities,
-): Pick<HostConfig, "Privileged" | "CapAdd" | "CapDrop" | "SecurityOpt"> {
+function securityOptions(security: ContainerSecurity, abilities: Abilities): Partial<HostConfig> {
   const noNewPrivileges = security.noNewPrivileges ? ["no-new-privileges"] : [];
   const dropped = security.dropCapabilities.map(withoutPrefix);
   if (security.privileged && abilities.sysResource) return { Privileged: true };
-  const unconfined = ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"];
+  const unconfined = ["seccomp=unconfined", "apparmor=unconfined"];
   const added = security.privileged ? ["ALL"] : security.addCapabilities.map(withoutPrefix);
   return {
     CapAdd: permittedCapabilities(added, abilities),
     CapDrop: dropped,
     SecurityOpt: security.privileged ? unconfined : noNewPrivileges,
+    ...(security.privileged ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
   };
 }
 
