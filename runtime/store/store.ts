@@ -102,7 +102,7 @@ export interface ChangeStream {
 }
 
 /**
- * `conflict`: a key was not at the expected sequence; `actual` has what the store knows of it.
+ * `conflict`: a key was not at the expected sequence; `actual` is where it stands.
  * `fenced`: the guard did not hold: its holder was deposed. `expired`: the revision was compacted.
  * `too-large`, `timeout`, `unavailable`: as they say; after the last two the write may still land.
  */
@@ -117,10 +117,17 @@ export type StoreErrorCode =
 export class StoreError extends Error {
   readonly code: StoreErrorCode;
   readonly key: string | undefined;
-  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions & { key?: string }) {
+  /** Of a conflict: where the key stands instead; 0: it has no record. */
+  readonly actual: number | undefined;
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    options?: ErrorOptions & { key?: string; actual?: number },
+  ) {
     super(message, options);
     this.name = "StoreError";
     this.code = code;
     this.key = options?.key;
+    this.actual = options?.actual;
   }
 }
