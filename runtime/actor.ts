@@ -6,13 +6,22 @@ import type { Random } from "./random.ts";
 /**
  * What an actor is: a name, a mailbox read one message at a time, a supervisor, and a context
  * that is its whole world. `runtime/supervisor.ts` runs definitions; nothing else does.
+ *
+ * What wins when several things happen at once: kill > stop > supervision > message.
+ * - Kill is what becomes of everything when its process dies: no hook runs, nothing is told.
+ *   It exists for the simulator, because outside of it the process is really gone.
+ * - Stop is planned: the message in hand is finished, those behind it are dropped and counted,
+ *   children stop, then `Behavior.stop`, then what `onEnd` was told, newest first.
+ * - A crash ends one incarnation like a stop, but without `Behavior.stop`. What is in the mailbox
+ *   waits for the next incarnation, which gets the message that crashed once more; when it
+ *   crashes again the message is a poison message and goes to the dead letters.
  */
 export interface ActorDefinition<M, A = void> {
   /** Kebab-case; the address of an instance is `<parent>/<name>` or what `spawn` was told. */
   readonly name: string;
   /**
    * Builds the state of one incarnation. Called again, with the same arguments, after a crash:
-   * whatever must survive lives in the store.
+   * whatever must survive lives in the store. Messages wait until its promise is fulfilled.
    */
   start(ctx: Context<M>, args: A): Behavior<M> | Promise<Behavior<M>>;
 }
@@ -31,15 +40,23 @@ export interface World {
   readonly bus: Bus;
 }
 
+/**
+ * `clock` and `bus` are those of the process, held to the life of this incarnation: timers and
+ * subscriptions end with it, sleeps do not wake after it, and a handler or timer that throws
+ * crashes this actor and nobody else. `random` is the actor's own and `log` carries its path.
+ */
 export interface Context<M> extends World {
+  /** The path, from the root down: `kubelet/pod-worker-7`. */
   readonly name: string;
   readonly self: Ref<M>;
-  /** Aborts when this incarnation stops or crashes. */
+  /** Aborts as soon as this incarnation is to stop, or has crashed. */
   readonly signal: AbortSignal;
   /** Delivers `message` to this mailbox after `delayMs`; dies with the incarnation. */
   after(delayMs: number, message: M): Timer;
-  /** Runs when this incarnation ends, newest first, however it ends. */
+  /** Runs when this incarnation ends, newest first, however it ends (a killed one does not). */
   onEnd(release: () => void | Promise<void>): void;
+  /** Crashes this incarnation: for work in the background that nobody awaits. */
+  fail(error: unknown): void;
   spawn<N, B>(definition: ActorDefinition<N, B>, args: B, options?: SpawnOptions): Ref<N>;
 }
 
@@ -56,6 +73,9 @@ export interface Ref<M> {
   readonly name: string;
   /** False when the actor has stopped for good; a message to it is then counted and dropped. */
   tell(message: M): boolean;
-  /** Stops children first, then the actor; resolves when all of it is gone. */
+  /**
+   * Stops children first, then the actor; resolves when all of it is gone. An actor that stops
+   * itself must not wait for it: it would wait for the message that it is handling.
+   */
   stop(): Promise<void>;
 }
