@@ -1,0 +1,15 @@
+/** The kubectl-style commands, in the order of `wherry --help`. */
+import type { Argv } from "yargs";
+import { addCommand } from "./command.ts";
+import { deleteCommand } from "./delete.ts";
+import { get } from "./get.ts";
+import { logs } from "./logs.ts";
+
+export { CommandError } from "./command.ts";
+
+export function addCliCommands(program: Argv): Argv {
+  return [get, deleteCommand, logs].reduce<Argv>(
+    (yargs, command) => addCommand(yargs, command as Parameters<typeof addCommand>[1]),
+    program,
+  );
+}
