@@ -3,6 +3,7 @@
 import type { Clock } from "../clock.ts";
 import type { AppendRecord, JournalInfo, JournalRecord } from "../store/journal.ts";
 import { JournalError } from "../store/journal.ts";
+import { subjectMatches } from "../subject.ts";
 
 export class SimLogFile {
   lastSequence = 0;
@@ -77,7 +78,8 @@ export class SimLogFile {
     let next = Math.max(from, this.#base);
     for (; next <= this.lastSequence && found.length < limit; next++) {
       const record = this.#records[next - this.#base];
-      if (record && (filter === undefined || matches(filter, record.subject))) found.push(record);
+      if (record && (filter === undefined || subjectMatches(filter, record.subject)))
+        found.push(record);
     }
     return [found, next];
   }
@@ -116,15 +118,4 @@ export class SimLogFile {
     this.#records.splice(0, gone);
     this.#base += gone;
   }
-}
-
-/** As NATS matches subjects: `*` is one token, `>` one or more at the end. */
-export function matches(filter: string, subject: string): boolean {
-  const pattern = filter.split(".");
-  const tokens = subject.split(".");
-  for (const [at, part] of pattern.entries()) {
-    if (part === ">") return tokens.length > at;
-    if (tokens[at] === undefined || (part !== "*" && part !== tokens[at])) return false;
-  }
-  return pattern.length === tokens.length;
 }
