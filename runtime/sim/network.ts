@@ -319,7 +319,10 @@ export function createNetwork(world: SimWorld, options: NetworkOptions = {}): Si
       for (const connection of named(name)) connection.toClient.stall();
     },
     resume(name) {
-      for (const connection of named(name)) connection.toClient.resume();
+      // Its process may have died in the meantime.
+      for (const [wire, connection] of connections) {
+        if (wire.name === name) connection.toClient.resume();
+      }
     },
     partition(name, { forMs }) {
       for (const connection of named(name)) {

@@ -38,7 +38,8 @@ export function createPipe<F>({
   const underWay: { frame: F; bytes: number; at: number }[] = [];
   let pendingBytes = 0;
   let lastArrival = 0;
-  let stalled = false;
+  /** How many have asked to hold it back: faults overlap. */
+  let holds = 0;
   /** Counts the breaks, so that arrivals from before one are void. */
   let breaks = 0;
 
@@ -48,7 +49,7 @@ export function createPipe<F>({
   }
 
   function arrive(): void {
-    if (stalled) return;
+    if (holds > 0) return;
     const next = underWay.shift();
     if (!next) return;
     pendingBytes -= next.bytes;
@@ -68,11 +69,10 @@ export function createPipe<F>({
       expect(lastArrival - now);
     },
     stall() {
-      stalled = true;
+      holds++;
     },
     resume() {
-      if (!stalled) return;
-      stalled = false;
+      if (holds === 0 || --holds > 0) return;
       const now = world.clock.monotonic();
       // Those that are due later still have their own arrival coming.
       for (const { at } of underWay) if (at <= now) expect(0);
@@ -81,7 +81,7 @@ export function createPipe<F>({
       breaks++;
       underWay.length = 0;
       pendingBytes = 0;
-      stalled = false;
+      holds = 0;
     },
   };
 }
