@@ -8,7 +8,7 @@
  * reads before it writes, and a create by name answers AlreadyExists.
  */
 
-import { isExpired } from "../../manifests/api-error.ts";
+import { isConflict, isExpired } from "../../manifests/api-error.ts";
 import type { Kind, KubeObject } from "../../manifests/index.ts";
 import type { Bus, Headers } from "../../runtime/bus.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -58,7 +58,11 @@ export interface ApiOptions {
   writes?: readonly Write[];
   /** The owner's epoch, as `name@resourceVersion`, sent with every write. */
   epoch?: () => string | undefined;
+  /** Told when a write was refused because the epoch is no longer current. */
+  onDeposed?: () => void;
   signal?: AbortSignal;
+  /** For one attempt, and for all attempts of one call together. */
+  timeoutMs?: number;
   patienceMs?: number;
 }
 
@@ -139,7 +143,12 @@ export function createApi(bus: Bus, clock: Clock, options: ApiOptions): Api {
     if (options.writes) assertDeclared(options.writes, wanted, principal);
     const epoch = unguarded.has(kind.resource) ? undefined : options.epoch?.();
     const headers: Headers = epoch ? { [epochHeader]: epoch } : {};
-    return await send<T>(verb, kind, call, { ...request, headers });
+    try {
+      return await send<T>(verb, kind, call, { ...request, headers });
+    } catch (error) {
+      if (epoch && isDeposed(error)) options.onDeposed?.();
+      throw error;
+    }
   }
 
   function update<T extends KubeObject>(
@@ -199,6 +208,11 @@ export function createApi(bus: Bus, clock: Clock, options: ApiOptions): Api {
     watch: (kind, watchOptions, handlers) =>
       openWatch(bus, clock, { kind, principal, signal: options.signal }, watchOptions, handlers),
   };
+}
+
+/** The answer to a write whose epoch is no longer current (`epochHeader`): its sender was deposed. */
+export function isDeposed(error: unknown): boolean {
+  return isConflict(error) && error.message.includes("deposed");
 }
 
 interface Page<T> {
