@@ -21,6 +21,7 @@ interface Pending {
 
 /** As upstream's ExpectationsTimeout: after that, acting on old news beats not acting. */
 const longestWaitMs = 5 * 60_000;
+const remembered = 10_000;
 
 export class OwnWrites {
   readonly #clock: Clock;
@@ -92,12 +93,19 @@ export class OwnWrites {
     if (of) this.#of(key, kind)?.deleted.set(target, of);
   }
 
+  /** Keys of deleted objects are never asked about again. */
+  #forgetOldest(): void {
+    const [oldest] = this.#pending.keys();
+    if (this.#pending.size >= remembered && oldest !== undefined) this.#pending.delete(oldest);
+  }
+
   #of(key: Key, kind: Kind): { revision: string; deleted: Map<Key, string> } | undefined {
     const id = kindId(kind);
     if (!this.#informers.has(id)) return undefined;
     let pending = this.#pending.get(key);
     if (!pending) {
       pending = { since: this.#clock.monotonic(), kinds: new Map() };
+      this.#forgetOldest();
       this.#pending.set(key, pending);
     }
     let written = pending.kinds.get(id);

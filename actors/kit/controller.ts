@@ -1,0 +1,273 @@
+/**
+ * `defineController`: a level-driven controller in one file.
+ *
+ * Mailbox  reconcile(key)                  keys coalesce in a workqueue; one pass per key at a time
+ * Watches  what the definition declares
+ * Owns     the workqueue, and which of its own writes the caches do not show yet
+ * Writes   what the definition declares, and Events
+ * Fails    a pass that throws is repeated after 5 ms .. 16 min; TerminalError is recorded and not repeated
+ * Scales   `workers` passes at once; more processes by ownership (owned.ts)
+ */
+
+import { isConflict } from "../../manifests/api-error.ts";
+import type { Kind, KubeObject } from "../../manifests/index.ts";
+import type { ActorDefinition, Context } from "../../runtime/actor.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { assert, errorMessage, TerminalError } from "../../runtime/errors.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Random } from "../../runtime/random.ts";
+import { createWorkqueue, type Workqueue } from "../../runtime/workqueue.ts";
+import type { IndexFunction, Lister } from "./cache.ts";
+import { type Api, createApi } from "./client.ts";
+import { createRecorder, type EventRecorder, eventWrites } from "./events.ts";
+import type { Informer, Informers } from "./informer.ts";
+import { type Key, keyIn, keyOf } from "./object.ts";
+import { kindId, OwnWrites } from "./own-writes.ts";
+import type { Ownership } from "./owned.ts";
+import type { Write } from "./writes.ts";
+
+export interface ControllerSpec {
+  name: string;
+  watches: readonly Watched[];
+  writes: readonly Write[];
+  /** Makes `key` be as it should. Absent objects mean deleted. */
+  reconcile(key: Key, ctx: ReconcileContext): Promise<Outcome> | Outcome;
+  options?: ControllerOptions;
+}
+
+export interface ControllerOptions {
+  /** Keys reconciled at the same time; default 1. */
+  workers?: number;
+  /** Every key again, each so many milliseconds. Level-driven controllers do without. */
+  resyncMs?: number;
+  /** A key that is reconciled once all caches are filled, whatever they hold. */
+  initialKey?: Key;
+}
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a pass that ends without a word is the normal one.
+export type Outcome = RequeueAfter | void;
+
+export interface RequeueAfter {
+  readonly requeueAfterMs: number;
+}
+
+/** This key again after a while, unless something happens to it before. */
+export function requeueAfter(delayMs: number): RequeueAfter {
+  return { requeueAfterMs: Math.max(0, delayMs) };
+}
+
+export interface ReconcileContext extends Listers {
+  readonly api: Api;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly events: EventRecorder;
+  /** Aborts when this incarnation of the controller ends. */
+  readonly signal: AbortSignal;
+}
+
+export interface Listers {
+  /** Of a watched kind. */
+  lister<T extends KubeObject>(kind: Kind<T>): Lister<T>;
+}
+
+export interface Watched {
+  readonly kind: Kind;
+  readonly keysOf: (object: KubeObject, listers: Listers) => readonly Key[];
+  readonly indexes: Readonly<Record<string, IndexFunction<KubeObject>>>;
+  readonly matters: (before: KubeObject, after: KubeObject) => boolean;
+}
+
+export interface WatchSpec<T> {
+  /** The keys to reconcile when `object` changes; default: its own. Both states of it are asked. */
+  keysOf?: (object: T, listers: Listers) => readonly Key[];
+  indexes?: Readonly<Record<string, IndexFunction<T>>>;
+  /** Whether an update is worth a pass; default: every one. */
+  matters?: (before: T, after: T) => boolean;
+}
+
+/** Watch this kind, by default for the sake of the objects themselves. */
+export function watch<T extends KubeObject>(kind: Kind<T>, spec: WatchSpec<T> = {}): Watched {
+  const { keysOf = (object: T) => [keyOf(object)], indexes = {}, matters = () => true } = spec;
+  // Held as functions of any object; the informer of `kind` gives them nothing but T.
+  return { kind, keysOf, indexes, matters } as unknown as Watched;
+}
+
+/** Maps an object to the key of its controller, where that is of this kind. */
+export function toOwner(kind: Kind): (object: KubeObject) => Key[] {
+  return ({ metadata }) => {
+    const owner = metadata.ownerReferences?.find(({ controller }) => controller);
+    const group = kind.group ? `${kind.group}/` : "";
+    if (owner?.kind !== kind.kind || !owner.apiVersion.startsWith(group)) return [];
+    return [keyIn(kind.namespaced ? metadata.namespace : undefined, owner.name)];
+  };
+}
+
+export interface ControllerArgs {
+  principal: string;
+  informers: Informers;
+  /** Absent where one process runs alone, as in tests. */
+  ownership?: Ownership;
+}
+
+export interface ReconcileKey {
+  type: "reconcile";
+  key: Key;
+}
+
+export interface Controller extends ActorDefinition<ReconcileKey, ControllerArgs> {
+  readonly watches: readonly Watched[];
+  readonly writes: readonly Write[];
+}
+
+export function defineController(spec: ControllerSpec): Controller {
+  const writes = [...spec.writes, ...eventWrites];
+  return {
+    name: spec.name,
+    watches: spec.watches,
+    writes,
+    start(ctx, args) {
+      const running = new RunningController(spec, writes, ctx, args);
+      return {
+        receive: ({ key }) => running.enqueue(key),
+      };
+    },
+  };
+}
+
+class RunningController {
+  readonly #spec: ControllerSpec;
+  readonly #ctx: Context<ReconcileKey>;
+  readonly #api: Api;
+  readonly #events: EventRecorder;
+  readonly #informers = new Map<string, Informer<KubeObject>>();
+  readonly #own: OwnWrites;
+  readonly #queue: Workqueue<Key>;
+  /** Keys that are due, but whose last writes a cache does not show yet. */
+  readonly #parked = new Set<Key>();
+  #synced = false;
+
+  constructor(
+    spec: ControllerSpec,
+    writes: readonly Write[],
+    ctx: Context<ReconcileKey>,
+    { principal, informers, ownership }: ControllerArgs,
+  ) {
+    this.#spec = spec;
+    this.#ctx = ctx;
+    const { bus, clock, random, log, signal } = ctx;
+    const onDeposed = () => ownership?.deposed();
+    const epoch = () => ownership?.epoch;
+    this.#api = createApi(bus, clock, { principal, writes, epoch, onDeposed, signal });
+    const component = `${spec.name}-controller`;
+    this.#events = createRecorder(this.#api, { component, clock, random, log });
+    this.#own = new OwnWrites(clock, this.#informers);
+    this.#queue = createWorkqueue<Key>({
+      clock,
+      workers: spec.options?.workers ?? 1,
+      process: (key) => this.#process(key),
+    });
+    ctx.onEnd(() => this.#queue.close());
+    for (const watched of spec.watches) this.#watch(watched, informers.of(watched.kind));
+    this.#begin();
+  }
+
+  /** Before every cache is filled, and before it shows what the last pass wrote, a key waits. */
+  enqueue(key: Key): void {
+    if (this.#synced && this.#own.seen(key)) this.#queue.add(key);
+    else this.#parked.add(key);
+  }
+
+  lister<T extends KubeObject>(kind: Kind<T>): Lister<T> {
+    const informer = this.#informers.get(kindId(kind));
+    assert(informer, `${this.#spec.name} does not watch ${kind.resource}`);
+    return informer.lister as unknown as Lister<T>;
+  }
+
+  #watch(watched: Watched, informer: Informer<KubeObject>): void {
+    for (const [name, valuesOf] of Object.entries(watched.indexes)) {
+      informer.addIndex(name, valuesOf);
+    }
+    this.#informers.set(kindId(watched.kind), informer);
+    const due = (object: KubeObject) => {
+      for (const key of watched.keysOf(object, this)) this.enqueue(key);
+    };
+    const subscription = informer.addHandlers({
+      onAdd: due,
+      onUpdate: (before, after) => {
+        if (!watched.matters(before, after)) return;
+        due(before);
+        due(after);
+      },
+      onDelete: due,
+      onAdvance: () => this.#unpark(),
+    });
+    this.#ctx.onEnd(() => subscription.unsubscribe());
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      for (const informer of this.#informers.values()) await informer.synced();
+    } catch {
+      // The informers were closed: this process is ending.
+      return;
+    }
+    if (this.#ctx.signal.aborted) return;
+    this.#synced = true;
+    const { initialKey, resyncMs } = this.#spec.options ?? {};
+    if (initialKey !== undefined) this.enqueue(initialKey);
+    this.#unpark();
+    if (resyncMs !== undefined) this.#resync(resyncMs);
+  }
+
+  #resync(intervalMs: number): void {
+    const { clock, signal } = this.#ctx;
+    const repeat = () => {
+      if (signal.aborted) return;
+      for (const watched of this.#spec.watches) {
+        for (const object of this.lister(watched.kind).list()) {
+          for (const key of watched.keysOf(object, this)) this.enqueue(key);
+        }
+      }
+      timer = clock.setTimer(intervalMs, repeat);
+    };
+    let timer = clock.setTimer(intervalMs, repeat);
+    this.#ctx.onEnd(() => timer.dispose());
+  }
+
+  #unpark(): void {
+    if (!this.#synced) return;
+    for (const key of this.#parked) {
+      if (!this.#own.seen(key)) continue;
+      this.#parked.delete(key);
+      this.#queue.add(key);
+    }
+  }
+
+  async #process(key: Key): Promise<void> {
+    const { clock, random, signal } = this.#ctx;
+    const log = this.#ctx.log.child({ key });
+    const startedAt = clock.monotonic();
+    const api = this.#own.recording(key, this.#api);
+    const lister: Listers["lister"] = (kind) => this.lister(kind);
+    const ctx = { api, clock, random, log, events: this.#events, signal, lister };
+    try {
+      const outcome = await this.#spec.reconcile(key, ctx);
+      const durationMs = clock.monotonic() - startedAt;
+      log.debug("Finished syncing", { durationMs });
+      if (outcome) this.#queue.addAfter(key, outcome.requeueAfterMs);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#report(log, error);
+      throw error;
+    }
+  }
+
+  /** The workqueue decides what follows from a throw; here it is only told. */
+  #report(log: Log, error: unknown): void {
+    const fields = { error: errorMessage(error) };
+    if (error instanceof TerminalError) log.error("Gave up syncing", fields);
+    else if (isConflict(error)) log.debug("Syncing met a conflict", fields);
+    else log.warn("Syncing failed", fields);
+  }
+}
