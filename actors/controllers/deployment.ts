@@ -8,6 +8,7 @@
  * Fails    conflict or api away: repeated, 5 ms .. 16 min. Crash: restart and resync, no state lost.
  * Scales   one owner (Lease `deployment`). A deposed one's writes are refused by its epoch.
  *
+ * Longer than other controllers, because all steps of one pass share what was written before them.
  * One pass makes at most one kind of step (make the new ReplicaSet, scale up, scale down, forget
  * old revisions) and then writes the status; the change of a ReplicaSet brings the next pass.
  */

@@ -145,7 +145,6 @@ class RunningController {
   readonly #queue: Workqueue<Key>;
   /** Keys that are due, but whose last writes a cache does not show yet. */
   readonly #parked = new Set<Key>();
-  #synced = false;
 
   constructor(
     spec: ControllerSpec,
@@ -162,20 +161,14 @@ class RunningController {
     const component = `${spec.name}-controller`;
     this.#events = createRecorder(this.#api, { component, clock, random, log });
     this.#own = new OwnWrites(clock, this.#informers);
-    this.#queue = createWorkqueue<Key>({
-      clock,
-      workers: spec.options?.workers ?? 1,
-      process: (key) => this.#process(key),
-    });
-    ctx.onEnd(() => this.#queue.close());
+    this.#queue = createWorkqueue<Key>(clock);
+    ctx.onEnd(() => this.#queue.shutDown());
     for (const watched of spec.watches) this.#watch(watched, informers.of(watched.kind));
     this.#begin();
   }
 
-  /** Before every cache is filled, and before it shows what the last pass wrote, a key waits. */
   enqueue(key: Key): void {
-    if (this.#synced && this.#own.seen(key)) this.#queue.add(key);
-    else this.#parked.add(key);
+    this.#queue.add(key);
   }
 
   lister<T extends KubeObject>(kind: Kind<T>): Lister<T> {
@@ -213,11 +206,10 @@ class RunningController {
       return;
     }
     if (this.#ctx.signal.aborted) return;
-    this.#synced = true;
-    const { initialKey, resyncMs } = this.#spec.options ?? {};
+    const { initialKey, resyncMs, workers = 1 } = this.#spec.options ?? {};
     if (initialKey !== undefined) this.enqueue(initialKey);
-    this.#unpark();
     if (resyncMs !== undefined) this.#resync(resyncMs);
+    for (let worker = 0; worker < workers; worker++) void this.#work();
   }
 
   #resync(intervalMs: number): void {
@@ -236,7 +228,6 @@ class RunningController {
   }
 
   #unpark(): void {
-    if (!this.#synced) return;
     for (const key of this.#parked) {
       if (!this.#own.seen(key)) continue;
       this.#parked.delete(key);
@@ -244,30 +235,48 @@ class RunningController {
     }
   }
 
-  async #process(key: Key): Promise<void> {
-    const { clock, random, signal } = this.#ctx;
-    const log = this.#ctx.log.child({ key });
-    const startedAt = clock.monotonic();
-    const api = this.#own.recording(key, this.#api);
-    const lister: Listers["lister"] = (kind) => this.lister(kind);
-    const ctx = { api, clock, random, log, events: this.#events, signal, lister };
-    try {
-      const outcome = await this.#spec.reconcile(key, ctx);
-      const durationMs = clock.monotonic() - startedAt;
-      log.debug("Finished syncing", { durationMs });
-      if (outcome) this.#queue.addAfter(key, outcome.requeueAfterMs);
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#report(log, error);
-      throw error;
+  async #work(): Promise<void> {
+    const queue = this.#queue;
+    for (let key = await queue.get(); key !== undefined; key = await queue.get()) {
+      if (this.#own.seen(key)) await this.#process(key);
+      else this.#parked.add(key);
+      queue.done(key);
     }
   }
 
-  /** The workqueue decides what follows from a throw; here it is only told. */
-  #report(log: Log, error: unknown): void {
+  /** A pass and what follows from how it ended. */
+  async #process(key: Key): Promise<void> {
+    const { clock, signal } = this.#ctx;
+    if (signal.aborted) return;
+    const log = this.#ctx.log.child({ key });
+    const startedAt = clock.monotonic();
+    try {
+      const outcome = await this.#spec.reconcile(key, this.#contextFor(key, log));
+      this.#queue.forget(key);
+      if (outcome) this.#queue.addAfter(key, outcome.requeueAfterMs);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#fail(key, log, error);
+    }
+    log.debug("Finished syncing", { durationMs: clock.monotonic() - startedAt });
+  }
+
+  #contextFor(key: Key, log: Log): ReconcileContext {
+    const { clock, random, signal } = this.#ctx;
+    const api = this.#own.recording(key, this.#api);
+    const lister: Listers["lister"] = (kind) => this.lister(kind);
+    return { api, clock, random, log, events: this.#events, signal, lister };
+  }
+
+  #fail(key: Key, log: Log, error: unknown): void {
     const fields = { error: errorMessage(error) };
-    if (error instanceof TerminalError) log.error("Gave up syncing", fields);
-    else if (isConflict(error)) log.debug("Syncing met a conflict", fields);
+    if (error instanceof TerminalError) {
+      log.error("Gave up syncing", fields);
+      this.#queue.forget(key);
+      return;
+    }
+    if (isConflict(error)) log.debug("Syncing met a conflict", fields);
     else log.warn("Syncing failed", fields);
+    this.#queue.addRateLimited(key);
   }
 }
