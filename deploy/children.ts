@@ -189,6 +189,15 @@ export class Child {
   }
 }
 
+/** The child that an earlier Wherry recorded in a folder, if it still runs. */
+export async function runningRecord(
+  name: string,
+  runDir: string,
+): Promise<ProcessIdentity | undefined> {
+  const record = await readRecord({ name, runDir });
+  return record && (await isSameProcess(record)) ? record : undefined;
+}
+
 /** Ends the children recorded in a folder, of a Wherry that is gone: `wherry down`. */
 export async function stopRecorded(
   name: string,

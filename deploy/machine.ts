@@ -1,0 +1,203 @@
+/**
+ * The machine below the actors: the lock, ports, address ranges, tools, nats-server and an engine.
+ *
+ * Everything that can be refused is refused before anything is started, by name: who holds the
+ * port, which route a range overlaps, which command installs what is missing.
+ */
+import { randomBytes } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Log } from "../runtime/log.ts";
+import { runningRecord } from "./children.ts";
+import { computeCidrTrouble, type HostRoute } from "./cidr.ts";
+import { type DockerEngine, findDocker, startDockerd } from "./dockerd.ts";
+import { ensurePauseImage, ensureStandIns, isPublicRegistryReachable } from "./images/index.ts";
+import { type DataLock, lockData } from "./lock.ts";
+import type { Role } from "./nats/roles.ts";
+import { type NatsServer, startNats } from "./nats/server.ts";
+import type { UpOptions } from "./options.ts";
+import { assertPortFree, freePort } from "./ports.ts";
+import { run } from "./setup/exec.ts";
+import { ensureTools, type Tools } from "./setup/index.ts";
+import type { ToolName } from "./setup/tools.ts";
+
+/** What is remembered from one start to the next. */
+export interface ClusterIdentity {
+  /** Names everything this cluster makes on the machine. */
+  readonly id: string;
+  readonly httpsPort: number;
+  readonly natsPort: number;
+}
+
+export interface Machine {
+  readonly identity: ClusterIdentity;
+  readonly tools: Tools<"nats-server"> & Partial<Tools>;
+  readonly nats: NatsServer;
+  /** Undefined with the simulated engine. */
+  readonly engine: DockerEngine | undefined;
+  readonly lock: DataLock;
+}
+
+/** The request is sound but this machine refuses it; said without a stack. */
+export class MachineError extends Error {
+  override readonly name = "MachineError";
+}
+
+export interface MachineOptions {
+  readonly up: UpOptions;
+  readonly roles: readonly Role[];
+  readonly log: Log;
+  /** Plain lines for the person who started Wherry. */
+  readonly say: (line: string) => void;
+}
+
+/** Interfaces that Wherry's nodes make are named so; see `actors/kubelet/engines/docker/network.ts`. */
+const ownInterface = /^wh[0-9a-f]{10}$/;
+
+export async function startMachine(options: MachineOptions): Promise<Machine> {
+  const { up, log } = options;
+  const lock = await lockData(up.dataDir);
+  const started: (() => Promise<void>)[] = [];
+  try {
+    const found = up.engine === "sim" ? undefined : await lookForDocker();
+    const tools = await findTools(options, found);
+    const identity = await chooseIdentity(up);
+    await assertRanges(up, tools.ip);
+    const startingNats = startNats({
+      dataDir: up.dataDir,
+      natsServer: tools["nats-server"],
+      host: up.listen,
+      port: identity.natsPort,
+      roles: options.roles,
+      log,
+    }).then((nats) => {
+      started.push(() => nats.child.stop());
+      return nats;
+    });
+    const startingEngine = startEngine(options, found, tools).then((engine) => {
+      const child = engine?.child;
+      if (child) started.push(() => child.stop());
+      return engine;
+    });
+    const outcomes = await Promise.allSettled([startingNats, startingEngine]);
+    const failure = outcomes.find((it) => it.status === "rejected");
+    if (failure?.status === "rejected") throw failure.reason;
+    return { identity, tools, nats: await startingNats, engine: await startingEngine, lock };
+  } catch (error) {
+    for (const stop of started) await stop();
+    await lock.release();
+    throw error;
+  }
+}
+
+async function lookForDocker(): Promise<DockerEngine | undefined> {
+  const found = await findDocker();
+  if (found === "forbidden") {
+    throw new MachineError(
+      "a Docker runs here, but we have no right to use it: run as root, or join its group",
+    );
+  }
+  return found === "absent" ? undefined : found;
+}
+
+async function findTools(
+  { up, say }: MachineOptions,
+  docker: DockerEngine | undefined,
+): Promise<Tools<"nats-server"> & Partial<Tools>> {
+  const needs = new Set<ToolName>(["nats-server"]);
+  const isRoot = process.getuid?.() === 0;
+  if (up.engine !== "sim") {
+    if (!isRoot) {
+      throw new MachineError(
+        "pod networks and Service addresses take root; without it there is --engine sim",
+      );
+    }
+    needs.add("ip");
+    if (up.proxy !== "none") needs.add("nft");
+    if (!docker) needs.add("dockerd");
+  }
+  return (await ensureTools({
+    needs: [...needs],
+    install: up.install,
+    log: say,
+  })) as Tools<"nats-server"> & Partial<Tools>;
+}
+
+async function startEngine(
+  { up, log, say }: MachineOptions,
+  found: DockerEngine | undefined,
+  tools: Partial<Tools>,
+): Promise<DockerEngine | undefined> {
+  if (up.engine === "sim") return undefined;
+  const engine =
+    found ?? (await startDockerd({ dataDir: up.dataDir, dockerd: tools.dockerd ?? "", log }));
+  await ensurePauseImage(engine.docker, { log: say });
+  if (engine.owned && !(await isPublicRegistryReachable())) {
+    await ensureStandIns(engine.docker, { log: say });
+  }
+  return engine;
+}
+
+function identityFile(dataDir: string): string {
+  return join(dataDir, "cluster.json");
+}
+
+export async function readIdentity(dataDir: string): Promise<ClusterIdentity | undefined> {
+  try {
+    return JSON.parse(await readFile(identityFile(dataDir), "utf8")) as ClusterIdentity;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Keeps the id for good, and a freely chosen port for as long as it can be had. */
+async function chooseIdentity(up: UpOptions): Promise<ClusterIdentity> {
+  const before = await readIdentity(up.dataDir);
+  const natsRuns = (await runningRecord("nats-server", join(up.dataDir, "run"))) !== undefined;
+  const natsIsOurs = (port: number): boolean => natsRuns && before?.natsPort === port;
+  const identity: ClusterIdentity = {
+    id: before?.id ?? randomBytes(4).toString("hex"),
+    httpsPort: await choosePort(up.listen, up.httpsPort, before?.httpsPort, "--https-port"),
+    natsPort: natsIsOurs(up.natsPort || (before?.natsPort ?? 0))
+      ? (before?.natsPort ?? 0)
+      : await choosePort(up.listen, up.natsPort, before?.natsPort, "--nats-port"),
+  };
+  await writeFile(identityFile(up.dataDir), `${JSON.stringify(identity, null, 2)}\n`);
+  return identity;
+}
+
+async function choosePort(
+  host: string,
+  wanted: number,
+  remembered: number | undefined,
+  option: string,
+): Promise<number> {
+  if (wanted !== 0) {
+    await assertPortFree(host, wanted, option).catch((error: Error) => {
+      throw new MachineError(`${error.message}; choose another with ${option}`, { cause: error });
+    });
+    return wanted;
+  }
+  if (remembered) {
+    const free = await assertPortFree(host, remembered, option).then(
+      () => true,
+      () => false,
+    );
+    if (free) return remembered;
+  }
+  return freePort(host);
+}
+
+async function assertRanges(up: UpOptions, ip: string | undefined): Promise<void> {
+  const routes = ip ? (JSON.parse((await run(ip, ["-json", "route"])).stdout) as HostRoute[]) : [];
+  const trouble = computeCidrTrouble({
+    cidrs: [
+      { option: "--pod-cidr", cidr: up.podCidr },
+      { option: "--service-cidr", cidr: up.serviceCidr },
+    ],
+    routes,
+    isOwn: (dev) => ownInterface.test(dev),
+  });
+  if (trouble.length > 0) throw new MachineError(trouble.join("\n"));
+}

@@ -1,0 +1,58 @@
+/** The `wherry` program: every command, and how a failure becomes an exit code. */
+import yargs from "yargs";
+import { DataLockedError } from "./lock.ts";
+import { MachineError } from "./machine.ts";
+import { addUpOptions, readUpOptions, UsageError } from "./options.ts";
+import { ensureTools, MissingToolsError } from "./setup/index.ts";
+import type { ToolName } from "./setup/tools.ts";
+import { up } from "./up.ts";
+
+/** Ends the process: 0, 1 for what went wrong, 2 for what was asked wrongly. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = yargs([...argv])
+    .scriptName("wherry")
+    .command(
+      "up",
+      "start a cluster on this machine, in the foreground",
+      (it) => addUpOptions(it),
+      (raw) => up(readUpOptions(raw)),
+    )
+    .command(
+      "setup",
+      "fetch the tools that this machine lacks",
+      (it) =>
+        it.options({
+          install: { type: "boolean", default: true, describe: "--no-install: only say" },
+          tests: { type: "boolean", default: false, describe: "also what the tests need" },
+        }),
+      ({ install, tests }) => setup(install, tests),
+    )
+    .demandCommand(1, "a command is needed")
+    .recommendCommands()
+    .strict()
+    .fail((message, error) => {
+      throw error ?? new UsageError(message);
+    });
+  try {
+    await program.parseAsync();
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`wherry: ${describe(error)}\n`);
+    process.exit(error instanceof UsageError ? 2 : 1);
+  }
+}
+
+async function setup(install: boolean, tests: boolean): Promise<void> {
+  const needs: ToolName[] = ["nats-server", "dockerd", "nft", "ip"];
+  if (tests) needs.push("docker", "kubectl", "docker-registry");
+  const log = (line: string): void => void process.stdout.write(`${line}\n`);
+  const paths = await ensureTools({ needs, install, log });
+  for (const name of needs) log(`${name}: ${paths[name]}`);
+}
+
+/** Our own refusals are whole sentences; anything else is a bug, and its stack says where. */
+function describe(error: unknown): string {
+  const refusals = [UsageError, DataLockedError, MachineError, MissingToolsError];
+  if (refusals.some((kind) => error instanceof kind)) return (error as Error).message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,139 @@
+/** The options of `wherry up`: their names, defaults and limits are part of the public interface. */
+import { resolve } from "node:path";
+import type { Argv } from "yargs";
+import { type Cidr, parseCidr } from "./cidr.ts";
+
+export interface UpOptions {
+  readonly dataDir: string;
+  readonly nodes: number;
+  readonly engine: "auto" | "docker" | "sim";
+  readonly httpsPort: number;
+  readonly natsPort: number;
+  readonly listen: string;
+  readonly podCidr: Cidr;
+  readonly serviceCidr: Cidr;
+  readonly clusterDomain: string;
+  readonly proxy: "auto" | "nftables" | "none";
+  /** Leave containers running when Wherry stops. */
+  readonly keep: boolean;
+  /** Fetch missing tools. */
+  readonly install: boolean;
+}
+
+/** The command line is not usable: the program ends with exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export const defaults = {
+  data: ".wherry",
+  httpsPort: 6443,
+  natsPort: 4222,
+  listen: "127.0.0.1",
+  podCidr: "10.244.0.0/16",
+  serviceCidr: "10.96.0.0/16",
+  clusterDomain: "cluster.local",
+} as const;
+
+/** Values that are promised, and not built yet. */
+const unbuilt: Readonly<Record<string, readonly string[]>> = {
+  engine: ["podman", "cri"],
+  proxy: ["userspace"],
+};
+
+export function dataOption(env: NodeJS.ProcessEnv = process.env) {
+  return {
+    type: "string",
+    describe: "folder of all state",
+    default: env.WHERRY_DATA || defaults.data,
+  } as const;
+}
+
+export function addUpOptions(yargs: Argv) {
+  return yargs.options({
+    data: dataOption(),
+    nodes: { type: "number", default: 1, describe: "number of nodes" },
+    engine: {
+      choices: ["auto", "docker", "podman", "cri", "sim"] as const,
+      default: "auto" as const,
+      describe: "what runs the containers; sim pretends",
+    },
+    "https-port": { type: "number", default: defaults.httpsPort, describe: "API; 0: any free one" },
+    "nats-port": { type: "number", default: defaults.natsPort, describe: "NATS; 0: any free one" },
+    listen: { type: "string", default: defaults.listen, describe: "address of both doors" },
+    "pod-cidr": { type: "string", default: defaults.podCidr, describe: "addresses of pods" },
+    "service-cidr": {
+      type: "string",
+      default: defaults.serviceCidr,
+      describe: "addresses of Services",
+    },
+    "cluster-domain": { type: "string", default: defaults.clusterDomain, describe: "DNS suffix" },
+    proxy: {
+      choices: ["auto", "nftables", "userspace", "none"] as const,
+      default: "auto" as const,
+      describe: "how Service addresses reach pods",
+    },
+    processes: { type: "string", default: "1", describe: "a number, or auto" },
+    keep: { type: "boolean", default: false, describe: "leave containers running at the end" },
+    install: { type: "boolean", default: true, describe: "fetch missing tools (--no-install)" },
+  });
+}
+
+/** What yargs hands over. */
+export interface RawUpOptions {
+  readonly data: string;
+  readonly nodes: number;
+  readonly engine: "auto" | "docker" | "podman" | "cri" | "sim";
+  readonly httpsPort: number;
+  readonly natsPort: number;
+  readonly listen: string;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  readonly clusterDomain: string;
+  readonly proxy: "auto" | "nftables" | "userspace" | "none";
+  readonly processes: string;
+  readonly keep: boolean;
+  readonly install: boolean;
+}
+
+export function readUpOptions(raw: RawUpOptions): UpOptions {
+  const { engine, proxy } = raw;
+  if (engine === "podman" || engine === "cri") throw notBuilt("engine", engine);
+  if (proxy === "userspace") throw notBuilt("proxy", proxy);
+  if (raw.processes !== "1" && raw.processes !== "auto") throw notBuilt("processes", raw.processes);
+  if (!Number.isInteger(raw.nodes) || raw.nodes < 1) {
+    throw new UsageError(`--nodes ${raw.nodes} is not a number of nodes`);
+  }
+  return {
+    dataDir: resolve(raw.data),
+    nodes: raw.nodes,
+    engine,
+    proxy,
+    httpsPort: readPort("https-port", raw.httpsPort),
+    natsPort: readPort("nats-port", raw.natsPort),
+    listen: raw.listen,
+    podCidr: readCidr("pod-cidr", raw.podCidr),
+    serviceCidr: readCidr("service-cidr", raw.serviceCidr),
+    clusterDomain: raw.clusterDomain,
+    keep: raw.keep,
+    install: raw.install,
+  };
+}
+
+function notBuilt(option: string, value: string): UsageError {
+  const others = (unbuilt[option] ?? []).filter((it) => it !== value);
+  const more = others.length > 0 ? ` (nor is ${others.join(", ")})` : "";
+  return new UsageError(`--${option} ${value} is not built yet${more}`);
+}
+
+function readPort(option: string, value: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
+  throw new UsageError(`--${option} ${value} is not a port`);
+}
+
+function readCidr(option: string, value: string): Cidr {
+  const cidr = parseCidr(value);
+  if (!cidr) throw new UsageError(`--${option} ${value} is not an IPv4 range such as 10.0.0.0/16`);
+  if (cidr.prefix > 24) throw new UsageError(`--${option} ${value} is too small: /24 at least`);
+  return cidr;
+}
