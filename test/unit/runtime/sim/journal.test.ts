@@ -1,11 +1,9 @@
 import { expect, test } from "vitest";
-import { createSimStream, type SimStream } from "../../../../runtime/sim/journal.ts";
-import { createWorld, type SimWorld } from "../../../../runtime/sim/world.ts";
 import { collect, describeJournal, put, text } from "../../../integration/journal-contract.ts";
+import { createScene, leftovers, settle } from "../store/scene.ts";
 
 describeJournal("twin", async () => {
-  const world = createWorld({ seed: 1 });
-  const stream = createSimStream(world);
+  const { world, stream } = createScene();
   const client = stream.connect();
   return {
     connect: async () => client,
@@ -14,35 +12,13 @@ describeJournal("twin", async () => {
       expect(await world.run({ until: condition, maxVirtualMs: 10_000 }), what).toBe(true);
     },
     async dispose() {
-      await world.run({ maxVirtualMs: 60_000 });
-      expect(world.pending).toBe(0);
+      expect(await leftovers(world)).toBe(0);
     },
   };
 });
 
-/** Runs the world until the promise is settled. */
-async function settle<T>(world: SimWorld, promise: Promise<T>): Promise<T> {
-  let settled = false;
-  const watched = promise.finally(() => {
-    settled = true;
-  });
-  watched.catch(() => undefined);
-  await world.run({ until: () => settled, maxVirtualMs: 60_000 });
-  return await watched;
-}
-
-interface Scene {
-  world: SimWorld;
-  stream: SimStream;
-}
-
-function scene(): Scene {
-  const world = createWorld({ seed: 7 });
-  return { world, stream: createSimStream(world) };
-}
-
 test("journal twin: a lost acknowledgement is of a record that was written", async () => {
-  const { world, stream } = scene();
+  const { world, stream } = createScene();
   const journal = stream.connect();
   stream.faults.acknowledgementLost = 1;
   await expect(settle(world, journal.append([put("a", "1", 0)]))).rejects.toMatchObject({
@@ -52,7 +28,7 @@ test("journal twin: a lost acknowledgement is of a record that was written", asy
 });
 
 test("journal twin: a late commit lands after the time-out", async () => {
-  const { world, stream } = scene();
+  const { world, stream } = createScene();
   const journal = stream.connect();
   stream.faults.lateCommit = 1;
   await expect(settle(world, journal.append([put("a", "1", 0)]))).rejects.toMatchObject({
@@ -64,7 +40,7 @@ test("journal twin: a late commit lands after the time-out", async () => {
 });
 
 test("journal twin: without a leader everything is answered with unknown, then works", async () => {
-  const { world, stream } = scene();
+  const { world, stream } = createScene();
   const journal = stream.connect();
   stream.leaderless(4_000);
   await expect(settle(world, journal.append([put("a", "1", 0)]))).rejects.toMatchObject({
@@ -78,7 +54,7 @@ test("journal twin: without a leader everything is answered with unknown, then w
 });
 
 test("journal twin: a deposed leader answers from the past and commits nothing", async () => {
-  const { world, stream } = scene();
+  const { world, stream } = createScene();
   const [deposed, other] = [stream.connect(), stream.connect()];
   const seen = collect(deposed);
   await settle(world, other.append([put("a", "1", 0)]));
@@ -97,7 +73,7 @@ test("journal twin: a deposed leader answers from the past and commits nothing",
 });
 
 test("journal twin: a stalled consumer is silent, one cut off says so", async () => {
-  const { world, stream } = scene();
+  const { world, stream } = createScene();
   const journal = stream.connect();
   const stalled = collect(journal);
   await world.run({ maxVirtualMs: 10 });
@@ -112,7 +88,7 @@ test("journal twin: a stalled consumer is silent, one cut off says so", async ()
 });
 
 test("journal twin: a batch may be refused whole although all expectations held", async () => {
-  const { world, stream } = scene();
+  const { world, stream } = createScene();
   const journal = stream.connect();
   stream.faults.batchRefused = 1;
   await expect(
@@ -123,7 +99,7 @@ test("journal twin: a batch may be refused whole although all expectations held"
 });
 
 test("journal twin: a restart loses answers and consumers, never records", async () => {
-  const { world, stream } = scene();
+  const { world, stream } = createScene();
   const journal = stream.connect();
   await settle(world, journal.append([put("a", "1", 0)]));
   const consumers = Array.from({ length: 8 }, () => collect(journal));
@@ -139,8 +115,7 @@ test("journal twin: a restart loses answers and consumers, never records", async
 });
 
 test("journal twin: records vanish by age without a word", async () => {
-  const world = createWorld({ seed: 1 });
-  const stream = createSimStream({ ...world, facts: { maxAgeMs: 1_000 } });
+  const { world, stream } = createScene({ facts: { maxAgeMs: 1_000 } });
   const journal = stream.connect();
   await settle(world, journal.append([put("a", "1", 0)]));
   await world.run({ maxVirtualMs: 600 });
