@@ -13,6 +13,6 @@ export interface BindPod {
  * them; the shard tries again. `gone`: the pod was deleted or is bound already (`node` says where).
  */
 export type PodBound =
-  | { type: "bound"; resourceVersion: string }
+  | { type: "bound" }
   | { type: "refused"; reasons: string[] }
   | { type: "gone"; node?: string };

@@ -64,6 +64,11 @@ export class SchedulingQueue {
     return this.#entries.size;
   }
 
+  /** False when `pop` would give nothing. */
+  get mayPop(): boolean {
+    return this.#active.length > 0;
+  }
+
   /** A pod without a node was seen. A change that scheduling does not look at changes nothing. */
   put(pod: PodInfo, now: number): void {
     const entry = this.#entries.get(pod.uid);

@@ -55,8 +55,9 @@ export interface SimStream {
   restart(downMs: number): void;
   /** Every consumer falls silent, as those of the v3 client did after a kill. */
   stallConsumers(): void;
-  /** What the log holds, for a test's verdict. */
-  records(): JournalRecord[];
+  /** What the log holds from a sequence on, for a test's verdict. */
+  records(fromSequence?: number): JournalRecord[];
+  readonly lastSequence: number;
 }
 
 export function createSimStream(options: SimStreamOptions): SimStream {
@@ -106,7 +107,10 @@ export function createSimStream(options: SimStreamOptions): SimStream {
     stallConsumers() {
       for (const consumer of server.consumers) consumer.stall();
     },
-    records: () => server.log.read(0, Number.MAX_SAFE_INTEGER)[0],
+    records: (fromSequence = 0) => server.log.read(fromSequence, Number.MAX_SAFE_INTEGER)[0],
+    get lastSequence() {
+      return server.log.lastSequence;
+    },
   };
 }
 
