@@ -1,0 +1,139 @@
+/**
+ * Field selectors: `metadata.name=x,status.phase!=Failed`, and the fields that each kind may be selected by.
+ *
+ * The lists are upstream's conversion functions (k8s:pkg/apis/core/v1/conversion.go and its like in other groups).
+ */
+import type { Kind, KubeObject } from "./kinds/kind.ts";
+import type {
+  CertificateSigningRequest,
+  Event,
+  EventsEvent,
+  Job,
+  Namespace,
+  Node,
+  Pod,
+  ReplicaSet,
+  ReplicationController,
+  Secret,
+} from "./schema/types.generated.ts";
+import { SelectorError } from "./selectors.ts";
+
+export interface FieldRequirement {
+  field: string;
+  operator: "=" | "!=";
+  value: string;
+}
+
+export type FieldSelector = readonly FieldRequirement[];
+
+type Getters<T> = Record<string, (object: T) => unknown>;
+
+const BY_TYPE: Record<string, Getters<never>> = {
+  "core.v1.Pod": {
+    "spec.nodeName": (pod: Pod) => pod.spec.nodeName,
+    "spec.restartPolicy": (pod: Pod) => pod.spec.restartPolicy,
+    "spec.schedulerName": (pod: Pod) => pod.spec.schedulerName,
+    "spec.serviceAccountName": (pod: Pod) => pod.spec.serviceAccountName,
+    "spec.hostNetwork": (pod: Pod) => pod.spec.hostNetwork ?? false,
+    "status.phase": (pod: Pod) => pod.status?.phase,
+    "status.podIP": (pod: Pod) => pod.status?.podIP,
+    "status.nominatedNodeName": (pod: Pod) => pod.status?.nominatedNodeName,
+  },
+  "core.v1.Node": { "spec.unschedulable": (node: Node) => node.spec.unschedulable ?? false },
+  "core.v1.Namespace": { "status.phase": (namespace: Namespace) => namespace.status?.phase },
+  "core.v1.Secret": { type: (secret: Secret) => secret.type },
+  "core.v1.ReplicationController": {
+    "status.replicas": (rc: ReplicationController) => rc.status?.replicas ?? 0,
+  },
+  "apps.v1.ReplicaSet": { "status.replicas": (rs: ReplicaSet) => rs.status?.replicas ?? 0 },
+  "batch.v1.Job": { "status.successful": (job: Job) => job.status?.succeeded ?? 0 },
+  "certificates.v1.CertificateSigningRequest": {
+    "spec.signerName": (csr: CertificateSigningRequest) => csr.spec.signerName,
+  },
+  "core.v1.Event": {
+    "involvedObject.kind": (event: Event) => event.involvedObject.kind,
+    "involvedObject.namespace": (event: Event) => event.involvedObject.namespace,
+    "involvedObject.name": (event: Event) => event.involvedObject.name,
+    "involvedObject.uid": (event: Event) => event.involvedObject.uid,
+    "involvedObject.apiVersion": (event: Event) => event.involvedObject.apiVersion,
+    "involvedObject.resourceVersion": (event: Event) => event.involvedObject.resourceVersion,
+    "involvedObject.fieldPath": (event: Event) => event.involvedObject.fieldPath,
+    reason: (event: Event) => event.reason,
+    reportingComponent: (event: Event) => event.reportingComponent,
+    source: (event: Event) => event.source?.component || event.reportingComponent,
+    type: (event: Event) => event.type,
+  },
+  "events.v1.Event": {
+    "regarding.kind": (event: EventsEvent) => event.regarding?.kind,
+    "regarding.namespace": (event: EventsEvent) => event.regarding?.namespace,
+    "regarding.name": (event: EventsEvent) => event.regarding?.name,
+    "regarding.uid": (event: EventsEvent) => event.regarding?.uid,
+    "regarding.apiVersion": (event: EventsEvent) => event.regarding?.apiVersion,
+    "regarding.resourceVersion": (event: EventsEvent) => event.regarding?.resourceVersion,
+    "regarding.fieldPath": (event: EventsEvent) => event.regarding?.fieldPath,
+    reason: (event: EventsEvent) => event.reason,
+    reportingController: (event: EventsEvent) => event.reportingController,
+    type: (event: EventsEvent) => event.type,
+  },
+};
+
+/** Old clients' names for what has another one now. */
+const ALIASES: Record<string, Record<string, string>> = {
+  "core.v1.Pod": { "spec.host": "spec.nodeName" },
+};
+
+/** The fields that objects of the kind may be selected by. */
+export function selectableFields(kind: Kind): string[] {
+  const common = kind.namespaced ? ["metadata.name", "metadata.namespace"] : ["metadata.name"];
+  return [...common, ...Object.keys(BY_TYPE[kind.typeName] ?? {})];
+}
+
+/** Reads a selector for a kind. Throws SelectorError, also for a field that the kind cannot be selected by. */
+export function parseFieldSelector(kind: Kind, text: string): FieldSelector {
+  return splitTerms(text).map((term) => {
+    const match = /^((?:[^=!\\]|\\.)*?)(==|!=|=)([\s\S]*)$/.exec(term);
+    if (!match) {
+      const reason = `invalid selector: '${text}'; can't understand '${term}'`;
+      throw new SelectorError(reason);
+    }
+    const [, written = "", operator, value = ""] = match;
+    const field = ALIASES[kind.typeName]?.[written] ?? written;
+    if (!isSelectable(kind, field)) {
+      throw new SelectorError(`field label not supported: ${written}`);
+    }
+    return { field, operator: operator === "!=" ? "!=" : "=", value: unescapeValue(value) };
+  });
+}
+
+function isSelectable(kind: Kind, field: string): boolean {
+  if (field === "metadata.name" || field === "metadata.namespace") return true;
+  return Object.hasOwn(BY_TYPE[kind.typeName] ?? {}, field);
+}
+
+/** A comma behind a backslash is part of a value. */
+function splitTerms(text: string): string[] {
+  return text.split(/(?<!\\),/).filter((term) => term !== "");
+}
+
+function unescapeValue(value: string): string {
+  return value.replace(/\\([\\,=])/g, "$1");
+}
+
+export function matchesFieldSelector(
+  kind: Kind,
+  selector: FieldSelector,
+  object: KubeObject,
+): boolean {
+  return selector.every(({ field, operator, value }) => {
+    const isEqual = selectableValue(kind, field, object) === value;
+    return operator === "=" ? isEqual : !isEqual;
+  });
+}
+
+/** The field's value as a text; what is absent is empty. */
+export function selectableValue(kind: Kind, field: string, object: KubeObject): string {
+  if (field === "metadata.name") return object.metadata.name;
+  if (field === "metadata.namespace") return object.metadata.namespace ?? "";
+  const get = BY_TYPE[kind.typeName]?.[field] as ((object: KubeObject) => unknown) | undefined;
+  return String(get?.(object) ?? "");
+}

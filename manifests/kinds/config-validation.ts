@@ -1,0 +1,109 @@
+/** ConfigMap, Secret and Node (k8s:pkg/apis/core/validation/validation.go). */
+import type { ConfigMap, Node, Secret } from "../schema/types.generated.ts";
+import type { FieldErrors } from "../validation/field-error.ts";
+import { configKey, labelValue, qualifiedName } from "../validation/formats.ts";
+import { utf8Length } from "../validation/metadata.ts";
+import {
+  IMMUTABLE,
+  sameValue,
+  type UpdateValidatorTable,
+  type ValidatorTable,
+} from "../validation/validator.ts";
+
+/** 1 MiB of data, as upstream; what the store takes is more. */
+const MOST_BYTES = 1024 * 1024;
+const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+export const configValidators: ValidatorTable = {
+  "core.v1.ConfigMap": validateConfigMap,
+  "core.v1.Secret": validateSecret,
+  "core.v1.Node": validateNode,
+};
+
+export const configUpdateValidators: UpdateValidatorTable = {
+  "core.v1.ConfigMap": (errors, config: ConfigMap, old: ConfigMap) => {
+    keepImmutable(errors, config, old, ["data", "binaryData"]);
+  },
+  "core.v1.Secret": (errors, secret: Secret, old: Secret) => {
+    if (secret.type !== old.type) errors.invalid("type", secret.type, IMMUTABLE);
+    keepImmutable(errors, secret, old, ["data"]);
+  },
+};
+
+function validateConfigMap(errors: FieldErrors, config: ConfigMap): void {
+  let size = 0;
+  for (const [key, value] of Object.entries(config.data ?? {})) {
+    errors.invalidEach(`data[${key}]`, key, configKey(key));
+    if (config.binaryData && Object.hasOwn(config.binaryData, key)) {
+      errors.invalid(`data[${key}]`, key, "duplicate of key present in binaryData");
+    }
+    size += utf8Length(value);
+  }
+  for (const [key, value] of Object.entries(config.binaryData ?? {})) {
+    errors.invalidEach(`binaryData[${key}]`, key, configKey(key));
+    size += base64Length(value);
+  }
+  if (size > MOST_BYTES) errors.tooLong("", MOST_BYTES);
+}
+
+function base64Length(text: string): number {
+  return Math.floor((text.replace(/=+$/, "").length * 3) / 4);
+}
+
+/** What a Secret of a type must hold: any one of the keys of each group. */
+const REQUIRED_KEYS: Record<string, string[][]> = {
+  "kubernetes.io/dockercfg": [[".dockercfg"]],
+  "kubernetes.io/dockerconfigjson": [[".dockerconfigjson"]],
+  "kubernetes.io/basic-auth": [["username", "password"]],
+  "kubernetes.io/ssh-auth": [["ssh-privatekey"]],
+  "kubernetes.io/tls": [["tls.crt"], ["tls.key"]],
+};
+
+function validateSecret(errors: FieldErrors, secret: Secret): void {
+  let size = 0;
+  for (const [key, value] of Object.entries(secret.data ?? {})) {
+    errors.invalidEach(`data[${key}]`, key, configKey(key));
+    size += base64Length(value);
+  }
+  if (size > MOST_BYTES) errors.tooLong("data", MOST_BYTES);
+  for (const group of REQUIRED_KEYS[secret.type ?? ""] ?? []) {
+    if (group.some((key) => secret.data?.[key] !== undefined)) continue;
+    for (const key of group) errors.required(`data[${key}]`);
+  }
+  const account = "kubernetes.io/service-account.name";
+  const isToken = secret.type === "kubernetes.io/service-account-token";
+  if (isToken && !secret.metadata.annotations?.[account]) {
+    errors.required(`metadata.annotations[${account}]`);
+  }
+}
+
+function keepImmutable<T extends ConfigMap | Secret>(
+  errors: FieldErrors,
+  object: T,
+  old: T,
+  fields: (keyof T & string)[],
+): void {
+  if (!old.immutable) return;
+  const detail = "field is immutable when `immutable` is set";
+  if (!object.immutable) errors.forbidden("immutable", detail);
+  for (const field of fields) {
+    if (!sameValue(object[field], old[field])) errors.forbidden(field, detail);
+  }
+}
+
+function validateNode(errors: FieldErrors, node: Node): void {
+  const seen = new Set<string>();
+  node.spec.taints?.forEach((taint, i) => {
+    const at = `spec.taints[${i}]`;
+    errors.invalidEach(`${at}.key`, taint.key, qualifiedName(taint.key));
+    if (taint.value) errors.invalidEach(`${at}.value`, taint.value, labelValue(taint.value));
+    if (!taint.effect) errors.required(`${at}.effect`);
+    else if (!EFFECTS.includes(taint.effect)) {
+      errors.notSupported(`${at}.effect`, taint.effect, EFFECTS);
+    }
+    const key = `${taint.key}:${taint.effect}`;
+    const detail = "taints must be unique by key and effect pair";
+    if (seen.has(key)) errors.add("FieldValueDuplicate", at, taint, detail);
+    seen.add(key);
+  });
+}
