@@ -2,15 +2,20 @@
  * One Wherry on one data folder. nats-server does not lock its store, so this lock is ours.
  *
  * An abstract Unix socket named after the folder: the kernel lets one process hold it, and frees it
- * when that process dies, however it dies. A file beside the data says who holds it, for people.
+ * when that process dies, however it dies. A file beside the data says who holds it.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { isSameProcess, type ProcessIdentity, processIdentity } from "./processes.ts";
 
 export interface DataLock {
   release(): Promise<void>;
+}
+
+export interface LockHolder extends ProcessIdentity {
+  readonly command: string;
 }
 
 export class DataLockedError extends Error {
@@ -29,16 +34,27 @@ export async function lockData(dataDir: string): Promise<DataLock> {
     server.listen(`\0wherry-${name}`, resolve);
   }).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== "EADDRINUSE") throw error;
-    const holder = (await readFile(note, "utf8").catch(() => "")).trim();
-    const who = holder || "another Wherry";
+    const holder = await lockHolder(folder);
+    const who = holder ? `process ${holder.pid} (${holder.command})` : "another Wherry";
     throw new DataLockedError(`the data folder ${folder} is in use by ${who}`, { cause: error });
   });
+  const identity = await processIdentity(process.pid);
   const command = process.argv.slice(1).join(" ");
-  await writeFile(note, `process ${process.pid} (${command})\n`);
+  await writeFile(note, `${JSON.stringify({ ...identity, command })}\n`);
   return {
     async release() {
       await rm(note, { force: true });
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** The living process that noted itself as the holder. */
+export async function lockHolder(dataDir: string): Promise<LockHolder | undefined> {
+  try {
+    const holder = JSON.parse(await readFile(join(dataDir, "lock"), "utf8")) as LockHolder;
+    return (await isSameProcess(holder)) ? holder : undefined;
+  } catch {
+    return undefined;
+  }
 }

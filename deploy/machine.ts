@@ -4,30 +4,21 @@
  * Everything that can be refused is refused before anything is started, by name: who holds the
  * port, which route a range overlaps, which command installs what is missing.
  */
-import { randomBytes } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../runtime/log.ts";
 import { runningRecord } from "./children.ts";
 import { computeCidrTrouble, type HostRoute } from "./cidr.ts";
 import { type DockerEngine, findDocker, startDockerd } from "./dockerd.ts";
+import { type ClusterIdentity, newClusterId, readIdentity, writeIdentity } from "./identity.ts";
 import { ensurePauseImage, ensureStandIns, isPublicRegistryReachable } from "./images/index.ts";
 import { type DataLock, lockData } from "./lock.ts";
 import type { Role } from "./nats/roles.ts";
 import { type NatsServer, startNats } from "./nats/server.ts";
-import type { UpOptions } from "./options.ts";
+import { nodeNames, type UpOptions } from "./options.ts";
 import { assertPortFree, freePort } from "./ports.ts";
 import { run } from "./setup/exec.ts";
 import { ensureTools, type Tools } from "./setup/index.ts";
 import type { ToolName } from "./setup/tools.ts";
-
-/** What is remembered from one start to the next. */
-export interface ClusterIdentity {
-  /** Names everything this cluster makes on the machine. */
-  readonly id: string;
-  readonly httpsPort: number;
-  readonly natsPort: number;
-}
 
 export interface Machine {
   readonly identity: ClusterIdentity;
@@ -138,32 +129,22 @@ async function startEngine(
   return engine;
 }
 
-function identityFile(dataDir: string): string {
-  return join(dataDir, "cluster.json");
-}
-
-export async function readIdentity(dataDir: string): Promise<ClusterIdentity | undefined> {
-  try {
-    return JSON.parse(await readFile(identityFile(dataDir), "utf8")) as ClusterIdentity;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
 /** Keeps the id for good, and a freely chosen port for as long as it can be had. */
 async function chooseIdentity(up: UpOptions): Promise<ClusterIdentity> {
   const before = await readIdentity(up.dataDir);
   const natsRuns = (await runningRecord("nats-server", join(up.dataDir, "run"))) !== undefined;
   const natsIsOurs = (port: number): boolean => natsRuns && before?.natsPort === port;
   const identity: ClusterIdentity = {
-    id: before?.id ?? randomBytes(4).toString("hex"),
+    id: before?.id ?? newClusterId(),
     httpsPort: await choosePort(up.listen, up.httpsPort, before?.httpsPort, "--https-port"),
     natsPort: natsIsOurs(up.natsPort || (before?.natsPort ?? 0))
       ? (before?.natsPort ?? 0)
       : await choosePort(up.listen, up.natsPort, before?.natsPort, "--nats-port"),
+    podCidr: up.podCidr.text,
+    serviceCidr: up.serviceCidr.text,
+    nodes: nodeNames(up),
   };
-  await writeFile(identityFile(up.dataDir), `${JSON.stringify(identity, null, 2)}\n`);
+  await writeIdentity(up.dataDir, identity);
   return identity;
 }
 

@@ -1,15 +1,18 @@
 /** The `wherry` program: every command, and how a failure becomes an exit code. */
+import { resolve } from "node:path";
 import yargs from "yargs";
+import { addCliCommands, CommandError } from "../actors/cli/index.ts";
+import { down } from "./down.ts";
 import { DataLockedError } from "./lock.ts";
 import { MachineError } from "./machine.ts";
-import { addUpOptions, readUpOptions, UsageError } from "./options.ts";
+import { addUpOptions, dataOption, readUpOptions, UsageError } from "./options.ts";
 import { ensureTools, MissingToolsError } from "./setup/index.ts";
 import type { ToolName } from "./setup/tools.ts";
 import { up } from "./up.ts";
 
 /** Ends the process: 0, 1 for what went wrong, 2 for what was asked wrongly. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const program = yargs([...argv])
+  const base = yargs([...argv])
     .scriptName("wherry")
     .command(
       "up",
@@ -27,6 +30,17 @@ export async function main(argv: readonly string[]): Promise<void> {
         }),
       ({ install, tests }) => setup(install, tests),
     )
+    .command(
+      "down",
+      "stop the cluster of a data folder",
+      (it) =>
+        it.options({
+          data: dataOption(),
+          purge: { type: "boolean", default: false, describe: "remove its data too" },
+        }),
+      ({ data, purge }) => down({ dataDir: resolve(data), purge, say }),
+    );
+  const program = addCliCommands(base)
     .demandCommand(1, "a command is needed")
     .recommendCommands()
     .strict()
@@ -45,14 +59,17 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function setup(install: boolean, tests: boolean): Promise<void> {
   const needs: ToolName[] = ["nats-server", "dockerd", "nft", "ip"];
   if (tests) needs.push("docker", "kubectl", "docker-registry");
-  const log = (line: string): void => void process.stdout.write(`${line}\n`);
-  const paths = await ensureTools({ needs, install, log });
-  for (const name of needs) log(`${name}: ${paths[name]}`);
+  const paths = await ensureTools({ needs, install, log: say });
+  for (const name of needs) say(`${name}: ${paths[name]}`);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 /** Our own refusals are whole sentences; anything else is a bug, and its stack says where. */
 function describe(error: unknown): string {
-  const refusals = [UsageError, DataLockedError, MachineError, MissingToolsError];
+  const refusals = [UsageError, CommandError, DataLockedError, MachineError, MissingToolsError];
   if (refusals.some((kind) => error instanceof kind)) return (error as Error).message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

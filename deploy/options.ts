@@ -137,3 +137,8 @@ function readCidr(option: string, value: string): Cidr {
   if (cidr.prefix > 24) throw new UsageError(`--${option} ${value} is too small: /24 at least`);
   return cidr;
 }
+
+/** Nodes are named by number, so that a smaller cluster started again keeps its first ones. */
+export function nodeNames(options: Pick<UpOptions, "nodes">): string[] {
+  return Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
+}

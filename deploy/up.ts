@@ -3,7 +3,9 @@ import { performance } from "node:perf_hooks";
 import { createLog, type LogLevel } from "../runtime/log.ts";
 import { type Machine, startMachine } from "./machine.ts";
 import { actorRoles, type Role } from "./nats/roles.ts";
-import type { UpOptions } from "./options.ts";
+import { nodeNames, type UpOptions } from "./options.ts";
+import { removeFromDocker, removeNetwork } from "./teardown.ts";
+import { removeDockerdTraces } from "./traces.ts";
 
 export async function up(options: UpOptions): Promise<void> {
   const log = createLog({ level: (process.env.WHERRY_LOG ?? "warn") as LogLevel });
@@ -21,15 +23,15 @@ function rolesOf(options: UpOptions): Role[] {
   return [...actorRoles, "admin", ...nodeNames(options).map((name): Role => `node:${name}`)];
 }
 
-export function nodeNames(options: UpOptions): string[] {
-  return Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
-}
-
 async function stopMachine(machine: Machine, options: UpOptions): Promise<void> {
-  const { engine } = machine;
+  const { engine, identity, tools } = machine;
+  if (engine && !options.keep) await removeFromDocker(engine.docker, identity.id);
   if (options.keep) await engine?.child?.abandon();
   else await engine?.child?.stop();
   await machine.nats.child.stop();
+  if (engine?.owned && !options.keep) await removeDockerdTraces(options.dataDir, { data: false });
+  const { ip, nft } = tools;
+  if (ip && !options.keep) await removeNetwork(identity, { ip, nft });
   await machine.lock.release();
 }
 

@@ -40,8 +40,11 @@ export function permissionsOf(role: Role): Permissions {
     `wherry.session.${me}.>`,
     `wherry.manifests.apply.${me}`,
     `wherry.manifests.submit.${me}`,
+    `wherry.owner.${me}.*`,
+    // Reports for people: who writes them reads nothing back, and nobody acts on them.
+    "wherry.dead.*",
   ];
-  const subscribe = [`_INBOX.${me}.>`, `wherry.manifests.results.${me}.>`];
+  const subscribe = [`_INBOX.${me}.>`, `wherry.manifests.results.${me}.>`, `wherry.owner.${me}.*`];
   const owners = [`wherry.owner.${me}.*`];
   switch (role) {
     case "api":
@@ -61,7 +64,7 @@ export function permissionsOf(role: Role): Permissions {
     case "admin":
       return {
         publish,
-        subscribe: [...subscribe, "wherry.manifests.events.>"],
+        subscribe: [...subscribe, "wherry.manifests.events.>", "wherry.dead.*"],
         responses: false,
       };
     case "controllers":

@@ -27,6 +27,7 @@ function subjectsOf(role: Role): string[] {
     `wherry.manifests.submit.${me}`,
     `wherry.manifests.results.${me}.id`,
     `wherry.ledger.${me}.bind`,
+    `wherry.owner.${me}.lease`,
     `_INBOX.${me}.x`,
   ];
 }
@@ -38,6 +39,7 @@ const sharedSubjects = [
     `wherry.stream.${node}.1.down`,
   ]),
   "wherry.manifests.events.added.core.pods.default.web",
+  "wherry.dead.actor",
   "$JS.API.INFO",
   "$JS.API.STREAM.CREATE.mine",
   "$JS.API.STREAM.MSG.GET.KV_wherry",
@@ -56,7 +58,8 @@ function mayPublish(role: Role, subject: string): boolean {
   const me = encodeToken(principalOf(role));
   const [, second, third] = subject.split(".");
   const node = role.startsWith("node:") ? role.slice("node:".length) : undefined;
-  if (/^wherry\.(api|session)\./.test(subject)) return third === me;
+  if (/^wherry\.(api|session|owner)\./.test(subject)) return third === me;
+  if (second === "dead") return true;
   if (/^wherry\.manifests\.(apply|submit)\./.test(subject)) return subject.endsWith(`.${me}`);
   if (second === "ledger") return third === me && (role === "scheduler" || role === "api");
   if (subject.endsWith(".up")) return node !== undefined && third === node;
@@ -70,6 +73,8 @@ function maySubscribe(role: Role, subject: string): boolean {
   const node = role.startsWith("node:") ? role.slice("node:".length) : undefined;
   if (first === "_INBOX") return second === me;
   if (subject.startsWith("wherry.manifests.results.")) return fourth === me;
+  if (second === "owner") return third === me;
+  if (second === "dead") return role === "admin";
   if (second === "ledger") return role === "ledger";
   if (second === "node" || subject.endsWith(".down")) return node !== undefined && third === node;
   if (subject.startsWith("wherry.manifests.events.")) return role === "admin";
