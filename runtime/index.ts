@@ -27,6 +27,8 @@ export type { NatsAuthentication, NatsBus, NatsBusOptions } from "./nats-bus.ts"
 export { connectNats } from "./nats-bus.ts";
 export type { Random } from "./random.ts";
 export { realClock, realRandom } from "./real.ts";
+export type { ByteStream, StreamOptions } from "./stream.ts";
+export { openStream, StreamError } from "./stream.ts";
 export type { ActorPhase, ActorStats, System, SystemOptions } from "./supervisor.ts";
 export { createSystem, deadLetterSubject } from "./supervisor.ts";
 export { decodeToken, encodeToken } from "./token.ts";
