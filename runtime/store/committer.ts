@@ -126,6 +126,8 @@ export class Committer {
       if (groups.length === 0) break;
       this.#sendBatch(groups);
     }
+    // What was ready may all have been refused without being sent.
+    if (this.#queue.readyCount === 0) this.#answerReaders(this.#sent + 1, undefined, this.#sent);
   }
 
   #take(fits: (group: Group) => boolean): Group | undefined {
@@ -214,9 +216,10 @@ export class Committer {
     }
   }
 
-  #answerReaders(order: number, sequence: number | undefined): void {
+  /** Those who came before append number `order` was sent, and not before number `since`. */
+  #answerReaders(order: number, sequence: number | undefined, since = 0): void {
     for (const waiter of this.#ackWaiters) {
-      if (order <= waiter.from) continue;
+      if (order <= waiter.from || waiter.from < since) continue;
       this.#ackWaiters.delete(waiter);
       waiter.resolve(sequence);
     }
