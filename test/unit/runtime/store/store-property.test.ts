@@ -41,7 +41,7 @@ const keys = ["a", "b", "c", "d", "e", "f"].map(podKey);
 const clients = 6;
 const attemptsPerClient = 15;
 
-export class Trial {
+class Trial {
   readonly scene: Scene;
   readonly attempts: Attempt[] = [];
   readonly heard: Change[][] = [];
