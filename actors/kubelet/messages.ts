@@ -4,8 +4,8 @@
  * The API actor chooses a stream id, starts listening on `streamSubject(node, id, "up")`, then
  * sends one of these as a request to `nodeSubject(node, <verb>)` and gets a `StreamReply`. From
  * then on both ends speak `runtime/stream.ts` on the two stream subjects until one closes.
- * Every chunk of a stream begins with one byte that names its channel, as in the WebSocket
- * protocol `v4.channel.k8s.io`, so the API actor copies frames and understands none of them.
+ * Its channels are those of the WebSocket protocol `v4.channel.k8s.io`, so the API actor copies
+ * chunks from one to the other and understands none of them.
  */
 
 /** The verb in `nodeSubject(node, verb)` and what its request looks like. */
@@ -28,7 +28,10 @@ export interface ContainerTarget {
   container: string;
 }
 
-/** All of the log goes up on the channel `stdout`, as text, both of the container's outputs mixed. */
+/**
+ * All of the log goes up on the channel `stdout`, as text, both of the container's outputs mixed;
+ * the channel's end is the log's, and then the node closes the stream.
+ */
 export interface OpenLog extends ContainerTarget {
   follow: boolean;
   /** Of the container before its last restart. */
@@ -56,7 +59,10 @@ export interface OpenAttach extends ContainerTarget {
   tty: boolean;
 }
 
-/** One stream is one TCP connection to one port of the pod; bytes travel on channel 0 both ways. */
+/**
+ * One stream is one TCP connection to one port of the pod; bytes travel on channel 0 both ways,
+ * and the channel's end is that of the connection's direction.
+ */
 export interface OpenPortForward {
   stream: string;
   namespace: string;
@@ -73,14 +79,13 @@ export type StreamReply =
   | { type: "opened" }
   | { type: "refused"; code: number; reason: string; message: string };
 
-/** The first byte of every chunk. */
 export const channels = {
-  /** Down. An empty chunk, only the channel byte, ends the input. */
+  /** Down; its end is the end of the input. */
   stdin: 0,
   stdout: 1,
   stderr: 2,
   /**
-   * Up, once, last: a Status as JSON. Success, or Failure with reason `NonZeroExitCode` and the
+   * Up, once, last, then the channel's end: a Status as JSON. Success, or Failure with reason `NonZeroExitCode` and the
    * code in `details.causes` (`{reason: "ExitCode", message: "1"}`), as the kubelet's CRI streaming
    * server words it (k8s.io/kubelet/pkg/cri/streaming/remotecommand/exec.go).
    */

@@ -1,0 +1,153 @@
+/**
+ * API actor: the one room that writes. Both doors, one pipeline, in front of the store.
+ *
+ * Mailbox  tick                                renews presence, makes what every cluster has
+ * Watches  nothing: it reads the store's own view, and everybody else watches through it
+ * Owns     watch sessions, pinned pages of lists, parsed objects; all of it may be lost at any time
+ * Writes   every kind, for those who may; its own Lease, default/kubernetes and its endpoints, the first namespaces
+ * Fails    store away: 503 and 504 until it is back. Crash: sessions end, watchers resume at another replica
+ * Scales   any number of replicas behind a NATS queue group; nothing is decided by one of them alone
+ */
+
+import type { Pod } from "../../manifests/index.ts";
+import type { ActorDefinition, Behavior, Context } from "../../runtime/actor.ts";
+import { errorMessage } from "../../runtime/errors.ts";
+import { objectKey } from "../../runtime/store/key.ts";
+import type { Stores } from "../../runtime/store/open.ts";
+import { createAuthorizer, type Grants } from "./authz.ts";
+import { ensureEssentials } from "./bootstrap.ts";
+import { Pages } from "./continue.ts";
+import { openNatsDoor } from "./doors/nats.ts";
+import { createSessions } from "./doors/watch-sessions.ts";
+import { bindAtLedger } from "./ledger.ts";
+import { createLocalApi } from "./local.ts";
+import { Objects } from "./objects.ts";
+import { createPipeline, type Pipeline, type PipelineContext } from "./pipeline.ts";
+import { type Address, Presence, renewMs } from "./presence.ts";
+import { parseCidr } from "./registry/cidr.ts";
+import { createHooks } from "./registry/kinds.ts";
+import { createRegistry } from "./registry/registry.ts";
+
+export interface ApiServerConfig {
+  /** One token; unique among the API actors that live, and new for each start of a process. */
+  readonly replica: string;
+  readonly principal: string;
+  readonly stores: Stores;
+  readonly grants: Grants;
+  readonly serviceCidr: string;
+  readonly nodePorts?: { readonly first: number; readonly last: number };
+  readonly dnsAddress?: string;
+  /** The HTTPS door and whatever else needs the world outside; see `doors/edge.ts`. */
+  readonly edge?: Edge;
+}
+
+/** What stands at the edge of an API actor in a real process and is absent in a simulation. */
+export interface Edge {
+  open(context: Context<ApiServerMessage>, inside: Inside): Promise<OpenEdge>;
+}
+
+export interface Inside {
+  readonly pipeline: Pipeline;
+  readonly context: PipelineContext;
+  readonly replica: string;
+}
+
+export interface OpenEdge {
+  /** Where pods reach this API actor, when they can. */
+  readonly address?: Address;
+  close(): Promise<void>;
+}
+
+export type ApiServerMessage = { type: "tick" };
+
+const defaultNodePorts = { first: 30_000, last: 32_767 };
+const retryMs = 500;
+
+export const apiserver: ActorDefinition<ApiServerMessage, ApiServerConfig> = {
+  name: "apiserver",
+  async start(ctx, config) {
+    const inside = createInside(ctx, config);
+    const edge = await config.edge?.open(ctx, inside);
+    if (edge) ctx.onEnd(() => edge.close());
+    const sessions = createSessions(ctx, inside.pipeline, config.replica);
+    const door = openNatsDoor(ctx.bus, inside.pipeline, sessions);
+    ctx.onEnd(() => {
+      door.unsubscribe();
+      sessions.close();
+      inside.context.pages.close();
+    });
+    return new ApiServer(ctx, config, inside.pipeline, edge?.address);
+  },
+};
+
+class ApiServer implements Behavior<ApiServerMessage> {
+  readonly #ctx: Context<ApiServerMessage>;
+  readonly #ensure: () => Promise<void>;
+  readonly #presence: Presence;
+
+  constructor(
+    ctx: Context<ApiServerMessage>,
+    config: ApiServerConfig,
+    pipeline: Pipeline,
+    address: Address | undefined,
+  ) {
+    this.#ctx = ctx;
+    const api = createLocalApi(pipeline, config.principal);
+    const { dnsAddress } = config;
+    const serviceCidr = parseCidr(config.serviceCidr);
+    const essentials = { serviceCidr, dnsAddress, httpsPort: address?.port };
+    this.#ensure = () => ensureEssentials(api, essentials);
+    this.#presence = new Presence(api, ctx.clock, config.replica, address);
+    ctx.self.tell({ type: "tick" });
+  }
+
+  async receive(message: ApiServerMessage): Promise<void> {
+    let nextMs = renewMs;
+    try {
+      await this.#ensure();
+      await this.#presence.tick();
+    } catch (error) {
+      nextMs = retryMs;
+      this.#ctx.log.debug("Could not renew presence yet", { error: errorMessage(error) });
+    }
+    this.#ctx.after(nextMs, message);
+  }
+
+  async stop(): Promise<void> {
+    try {
+      await this.#presence.leave();
+    } catch (error) {
+      // The store may be gone first; the lease then runs out by itself.
+      this.#ctx.log.debug("Could not leave", { error: errorMessage(error) });
+    }
+  }
+}
+
+function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): Inside {
+  const { stores, grants, replica, principal } = config;
+  const { clock, random, log } = ctx;
+  const nodePorts = config.nodePorts ?? defaultNodePorts;
+  const serviceCidr = parseCidr(config.serviceCidr);
+  const registry = createRegistry(stores, createHooks({ serviceCidr, nodePorts }));
+  const objects = new Objects();
+  const pods = registry.find("", "v1", "pods");
+  const authorizer = createAuthorizer(grants, (namespace, name) => {
+    const key = objectKey({ group: "", resource: "pods", namespace, name });
+    const entry = stores.objects.view.get(key);
+    if (!entry) return undefined;
+    return (objects.parsed(pods, entry) as Pod).spec.nodeName ?? "";
+  });
+  const context: PipelineContext = {
+    registry,
+    objects,
+    authorizer,
+    pages: new Pages(clock, random),
+    clock,
+    random,
+    log,
+    turn: () => clock.sleep(0),
+    bindAtLedger: (pod, node) => bindAtLedger(ctx.bus, principal, pod, node),
+  };
+  const pipeline = createPipeline(context);
+  return { pipeline, context, replica };
+}

@@ -1,0 +1,152 @@
+/**
+ * Discovery: which groups, versions and resources are served, in the old form (a document for
+ * each group version) and the aggregated one (apidiscovery.k8s.io/v2), from the kinds' own table.
+ */
+
+import { type Kind, subresource } from "../../../manifests/index.ts";
+import { pathNotFound, type Registry } from "../registry/registry.ts";
+
+export const aggregatedForm = "APIGroupDiscoveryList.v2.apidiscovery.k8s.io";
+
+export interface Discovery {
+  /** The document at `api`, `apis`, `api/v1`, `apis/apps` or `apis/apps/v1`. */
+  legacy(path: string): unknown;
+  /** Of `api` or `apis`; undefined elsewhere, where only the old form exists. */
+  aggregated(path: string): unknown;
+}
+
+interface Group {
+  readonly name: string;
+  /** The preferred one first. */
+  readonly versions: Map<string, Kind[]>;
+}
+
+export function createDiscovery(registry: Registry): Discovery {
+  const groups = new Map<string, Group>();
+  for (const { kind } of registry.resources) {
+    const group = groups.get(kind.group) ?? { name: kind.group, versions: new Map() };
+    groups.set(kind.group, group);
+    const kinds = group.versions.get(kind.version);
+    if (kinds) kinds.push(kind);
+    else group.versions.set(kind.version, [kind]);
+  }
+  for (const group of groups.values()) sortVersions(group);
+  const core = groups.get("");
+  const named = [...groups.values()].filter(({ name }) => name !== "");
+
+  function legacy(path: string): unknown {
+    const [root, first = "", second = ""] = path.split("/");
+    if (root === "api" && !first) return { kind: "APIVersions", versions: ["v1"] };
+    if (root === "apis" && !first) {
+      return { kind: "APIGroupList", apiVersion: "v1", groups: named.map(groupDocument) };
+    }
+    const group = root === "api" ? core : groups.get(first);
+    const version = root === "api" ? first : second;
+    if (!group) throw pathNotFound();
+    if (root === "apis" && !version) {
+      return { kind: "APIGroup", apiVersion: "v1", ...groupDocument(group) };
+    }
+    const kinds = group.versions.get(version);
+    if (!kinds) throw pathNotFound();
+    return {
+      kind: "APIResourceList",
+      apiVersion: "v1",
+      groupVersion: groupVersion(group.name, version),
+      resources: kinds.flatMap(legacyResources),
+    };
+  }
+
+  return {
+    legacy,
+    aggregated(path) {
+      if (path !== "api" && path !== "apis") return undefined;
+      const shown = path === "api" ? (core ? [core] : []) : named;
+      return {
+        kind: "APIGroupDiscoveryList",
+        apiVersion: "apidiscovery.k8s.io/v2",
+        metadata: {},
+        items: shown.map(aggregatedGroup),
+      };
+    },
+  };
+}
+
+/** k8s: apimachinery/pkg/version CompareKubeAwareVersionStrings; only GA versions are served. */
+function sortVersions(group: Group): void {
+  const sorted = [...group.versions].sort(([a], [b]) => Number(b.slice(1)) - Number(a.slice(1)));
+  group.versions.clear();
+  for (const [version, kinds] of sorted) group.versions.set(version, kinds);
+}
+
+function groupVersion(group: string, version: string): string {
+  return group ? `${group}/${version}` : version;
+}
+
+function groupDocument(group: Group) {
+  const versions = [...group.versions.keys()].map((version) => ({
+    groupVersion: groupVersion(group.name, version),
+    version,
+  }));
+  return { name: group.name, versions, preferredVersion: versions[0] };
+}
+
+function legacyResources(kind: Kind): object[] {
+  const { resource, singular, namespaced, shortNames, categories, verbs } = kind;
+  const own = {
+    name: resource,
+    singularName: singular,
+    namespaced,
+    kind: kind.kind,
+    verbs,
+    ...(shortNames.length > 0 ? { shortNames } : {}),
+    ...(categories.length > 0 ? { categories } : {}),
+  };
+  const below = subresourcesOf(kind).map((sub) => ({
+    name: `${resource}/${sub.name}`,
+    singularName: "",
+    namespaced,
+    ...(sub.apiVersion === kind.apiVersion ? {} : groupAndVersion(sub.apiVersion)),
+    kind: sub.kind,
+    verbs: sub.verbs,
+  }));
+  return [own, ...below];
+}
+
+function aggregatedGroup(group: Group) {
+  return {
+    metadata: { name: group.name, creationTimestamp: null },
+    versions: [...group.versions].map(([version, kinds]) => ({
+      version,
+      resources: kinds.map(aggregatedResource),
+      freshness: "Current",
+    })),
+  };
+}
+
+function aggregatedResource(kind: Kind) {
+  const { group, version, resource, singular, namespaced, shortNames, categories, verbs } = kind;
+  const below = subresourcesOf(kind).map((sub) => ({
+    subresource: sub.name,
+    responseKind: { ...groupAndVersion(sub.apiVersion), kind: sub.kind },
+    verbs: sub.verbs,
+  }));
+  return {
+    resource,
+    responseKind: { group, version, kind: kind.kind },
+    scope: namespaced ? "Namespaced" : "Cluster",
+    singularResource: singular,
+    verbs,
+    ...(shortNames.length > 0 ? { shortNames } : {}),
+    ...(categories.length > 0 ? { categories } : {}),
+    ...(below.length > 0 ? { subresources: below } : {}),
+  };
+}
+
+function subresourcesOf(kind: Kind) {
+  return kind.subresources.flatMap((name) => subresource(kind, name) ?? []);
+}
+
+function groupAndVersion(apiVersion: string): { group: string; version: string } {
+  const [version = "", group = ""] = apiVersion.split("/").reverse();
+  return { group, version };
+}

@@ -1,0 +1,107 @@
+/**
+ * One HTTP request and its answer, the same for HTTP/1.1 and HTTP/2. A driver at the edge: with
+ * `https.ts` and the upgrades the only file of the API actor that touches sockets.
+ */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { TLSSocket } from "node:tls";
+import { apiError } from "../../../manifests/api-error.ts";
+import { maxBodyBytes } from "../decode.ts";
+
+export interface Exchange {
+  readonly method: string;
+  /** Path and query, as sent. */
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly socket: TLSSocket;
+  /** Throws RequestEntityTooLarge. */
+  body(): Promise<Uint8Array>;
+  head(code: number, headers: Record<string, string | string[]>): void;
+  /** False when the peer reads slower than we write: see `drained`. */
+  write(bytes: Uint8Array): boolean;
+  /** Resolves when there is room again, or the peer is gone. */
+  drained(): Promise<void>;
+  end(): void;
+  onClose(handler: () => void): void;
+  readonly closed: boolean;
+}
+
+export function http1Exchange(request: IncomingMessage, response: ServerResponse): Exchange {
+  return {
+    method: request.method ?? "GET",
+    target: request.url ?? "/",
+    headers: request.headers,
+    socket: request.socket as TLSSocket,
+    body: () => collect(request),
+    head: (code, headers) => {
+      response.writeHead(code, headers);
+      // A watch on which nothing happens yet must still be seen to have begun.
+      response.flushHeaders();
+    },
+    write: (bytes) => response.write(bytes),
+    drained: () => drained(response, () => response.closed),
+    end: () => response.end(),
+    onClose: (handler) => response.once("close", handler),
+    get closed() {
+      return response.closed || response.destroyed;
+    },
+  };
+}
+
+export function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Exchange {
+  // A reset by the peer is how most watches end.
+  stream.on("error", () => stream.close(constants.NGHTTP2_CANCEL));
+  return {
+    method: headers[":method"] ?? "GET",
+    target: headers[":path"] ?? "/",
+    headers,
+    socket: stream.session?.socket as TLSSocket,
+    body: () => collect(stream),
+    head: (code, answer) => {
+      if (!stream.destroyed && !stream.closed) stream.respond({ ":status": code, ...answer });
+    },
+    write: (bytes) => (stream.destroyed || stream.closed ? true : stream.write(bytes)),
+    drained: () => drained(stream, () => stream.closed || stream.destroyed),
+    end: () => {
+      if (!stream.destroyed) stream.end();
+    },
+    onClose: (handler) => stream.once("close", handler),
+    get closed() {
+      return stream.closed || stream.destroyed;
+    },
+  };
+}
+
+async function collect(source: AsyncIterable<unknown>): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of source) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    bytes += chunk.length;
+    if (bytes > maxBodyBytes) {
+      throw apiError("RequestEntityTooLarge", `Request entity too large: limit is ${maxBodyBytes}`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function drained(
+  stream: {
+    once(event: string, handler: () => void): unknown;
+    removeListener(event: string, handler: () => void): unknown;
+  },
+  isClosed: () => boolean,
+): Promise<void> {
+  if (isClosed()) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.removeListener("drain", done);
+      stream.removeListener("close", done);
+      resolve();
+    };
+    stream.once("drain", done);
+    stream.once("close", done);
+  });
+}

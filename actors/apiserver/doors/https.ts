@@ -1,0 +1,343 @@
+/**
+ * The HTTPS door: the Kubernetes REST API over HTTP/1.1 and HTTP/2 on one port. A thin adapter:
+ * it authenticates by client certificate, routes, negotiates the form of the answer, and leaves
+ * the rest to the pipeline that the NATS door uses too.
+ */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import { ApiError, apiError } from "../../../manifests/api-error.ts";
+import { stringifyYaml } from "../../../manifests/index.ts";
+import { anonymous, userOfCertificate } from "../authn.ts";
+import type { Pipeline } from "../pipeline.ts";
+import { type ApiReply, type ApiRequest, jsonReply, type User } from "../request.ts";
+import { errorFrame } from "../watch.ts";
+import { type Accepted, negotiate } from "./accept.ts";
+import { type Exchange, http1Exchange, http2Exchange } from "./exchange.ts";
+import type { ResourceRoute } from "./routes.ts";
+import { routeOf } from "./routes.ts";
+import type { Site } from "./site.ts";
+
+export interface HttpsConfig {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly key: string;
+  readonly cert: string;
+  /** Whose signature on a client certificate we believe. */
+  readonly ca: string;
+}
+
+export interface HttpsDoor {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** What a streaming subresource (log, exec, …) does with a request; undefined: not its business. */
+export interface Streams {
+  /** A plain GET that answers as long as it likes. */
+  respond(exchange: Exchange, request: ApiRequest): Promise<boolean>;
+  /** Throws an ApiError to refuse. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, asked: ApiRequest): Promise<void>;
+}
+
+const watchWindowBytes = 8 * 1024 * 1024;
+const encoder = new TextEncoder();
+const jsonType = "application/json";
+
+export async function openHttpsDoor(
+  config: HttpsConfig,
+  pipeline: Pipeline,
+  site: Site,
+  streams: Streams,
+): Promise<HttpsDoor> {
+  const server = createSecureServer({
+    allowHTTP1: true,
+    requestCert: true,
+    // Without a certificate one is anonymous, and told so by the API rather than by TLS.
+    rejectUnauthorized: false,
+    key: config.key,
+    cert: config.cert,
+    ca: config.ca,
+    maxSessionMemory: 64,
+    settings: { maxConcurrentStreams: 1_000 },
+  });
+  const door = new Door(pipeline, site, streams);
+  const release = attach(server, door);
+  await listen(server, config);
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        release();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+/** Returns what ends every connection. */
+function attach(server: Http2SecureServer, door: Door): () => void {
+  const sockets = new Set<Duplex>();
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("secureConnection", (socket: TLSSocket) => {
+    sockets.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.on("error", () => session.destroy());
+    session.once("close", () => sessions.delete(session));
+  });
+  server.on("request", (request: unknown, response: unknown) => {
+    void door.serve(http1Exchange(request as IncomingMessage, response as ServerResponse));
+  });
+  // A request listener brings the compatibility layer for HTTP/2 with it, which costs twice the
+  // objects for each request; streams are served as they are.
+  server.removeAllListeners("stream");
+  server.on("stream", (stream, headers) => void door.serve(http2Exchange(stream, headers)));
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on("error", () => socket.destroy());
+    void door.upgrade(request, socket, head);
+  });
+  return () => {
+    for (const session of sessions) session.destroy();
+    for (const socket of sockets) socket.destroy();
+  };
+}
+
+function listen(server: Http2SecureServer, { host, port }: HttpsConfig): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+  });
+}
+
+class Door {
+  readonly #pipeline: Pipeline;
+  readonly #site: Site;
+  readonly #streams: Streams;
+  readonly #users = new WeakMap<object, User>();
+
+  constructor(pipeline: Pipeline, site: Site, streams: Streams) {
+    this.#pipeline = pipeline;
+    this.#site = site;
+    this.#streams = streams;
+  }
+
+  async serve(exchange: Exchange): Promise<void> {
+    let accepted: Accepted = negotiate(undefined);
+    let warnings: readonly string[] = [];
+    const reply = await this.#pipeline.catching(async () => {
+      const [path, query] = split(exchange.target);
+      const route = routeOf(exchange.method, path, query);
+      const user = this.#authenticate(exchange.socket);
+      if (route.type !== "resource") {
+        const page = await this.#site.page(route, exchange, user);
+        if (page.type === "json") return jsonReply(page.code, page.value);
+        answer(exchange, page.code, { "content-type": page.contentType }, [
+          encoder.encode(page.text),
+        ]);
+        return answered;
+      }
+      accepted = negotiate(header(exchange, "accept"));
+      const request = await requestOf(exchange, route, query, user, accepted);
+      if (route.verb === "watch") return await this.#watch(exchange, request);
+      if (await this.#streams.respond(exchange, request)) return answered;
+      return await this.#pipeline.handle(request);
+    });
+    if (reply === answered) return;
+    warnings = reply.warnings;
+    await send(exchange, reply, accepted, warnings);
+  }
+
+  async upgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    try {
+      const [path, query] = split(raw.url ?? "/");
+      const route = routeOf(raw.method ?? "GET", path, query);
+      if (route.type !== "resource") throw apiError("BadRequest", "nothing here can be upgraded");
+      const user = this.#authenticate(raw.socket as TLSSocket);
+      // Upstream's verb for a connection is that of its method; over WebSocket always GET.
+      const asked = { ...baseRequest(route, query, user), verb: "create" as const };
+      await this.#streams.upgrade(raw, socket, head, asked);
+    } catch (error) {
+      const reply = await this.#pipeline.catching(() => Promise.reject(error));
+      const body = Buffer.concat([...reply.parts]);
+      socket.end(
+        `HTTP/1.1 ${reply.code} ${reply.code}\r\nContent-Type: ${jsonType}\r\n` +
+          `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+      );
+    }
+  }
+
+  #authenticate(socket: TLSSocket): User {
+    const known = this.#users.get(socket);
+    if (known) return known;
+    const user = this.#identify(socket);
+    this.#users.set(socket, user);
+    return user;
+  }
+
+  #identify(socket: TLSSocket): User {
+    const { subject } = socket.getPeerCertificate();
+    // An empty object is no certificate at all.
+    if (!subject) return anonymous;
+    if (!socket.authorized) throw apiError("Unauthorized", "Unauthorized");
+    const organizations: string | string[] | undefined = subject.O;
+    const name: string | string[] | undefined = subject.CN;
+    return userOfCertificate([name ?? ""].flat()[0] ?? "", [organizations ?? []].flat());
+  }
+
+  /** Frames as they come; a peer that lets 8 MB pile up is told to list again. */
+  async #watch(exchange: Exchange, request: ApiRequest): Promise<ApiReply> {
+    let began = false;
+    const begin = () => {
+      if (!began) exchange.head(200, { "content-type": jsonType, ...noCache });
+      began = true;
+    };
+    let unsent = 0;
+    let congested = false;
+    const watch = await this.#pipeline
+      .watch(request, {
+        frames(bytes) {
+          begin();
+          if (congested) unsent += bytes.length;
+          if (!exchange.write(bytes) && !congested) {
+            congested = true;
+            void exchange.drained().then(() => {
+              congested = false;
+              unsent = 0;
+            });
+          }
+          if (unsent > watchWindowBytes) {
+            unsent = 0;
+            queueMicrotask(() =>
+              watch?.fail(apiError("Expired", "the watcher is too slow; list again")),
+            );
+          }
+        },
+        end() {
+          begin();
+          exchange.end();
+        },
+      })
+      .catch((error: unknown) => {
+        // As upstream's watch cache says that a revision is gone: within the stream.
+        if (!(error instanceof ApiError) || error.reason !== "Expired") throw error;
+        begin();
+        exchange.write(errorFrame(error));
+        exchange.end();
+        return undefined;
+      });
+    begin();
+    if (!watch) return answered;
+    const stop = this.#site.bookmarks(() => watch.bookmark());
+    exchange.onClose(() => {
+      stop();
+      watch.close();
+    });
+    if (exchange.closed) watch.close();
+    return answered;
+  }
+}
+
+/** The exchange has been answered already. */
+const answered: ApiReply = { code: 0, parts: [], warnings: [] };
+const noCache = { "cache-control": "no-cache, private" };
+
+function split(target: string): [string, URLSearchParams] {
+  const at = target.indexOf("?");
+  if (at < 0) return [target, new URLSearchParams()];
+  return [target.slice(0, at), new URLSearchParams(target.slice(at + 1))];
+}
+
+function header(exchange: Exchange, name: string): string | undefined {
+  const value = exchange.headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}
+
+function baseRequest(route: ResourceRoute, query: URLSearchParams, user: User): ApiRequest {
+  const { verb, group, version, resource, subresource, namespace, name } = route;
+  const place = { verb, group, version, resource, subresource, namespace, name };
+  return { ...place, user, query, body: new Uint8Array(), contentType: jsonType, form: "object" };
+}
+
+async function requestOf(
+  exchange: Exchange,
+  route: ResourceRoute,
+  query: URLSearchParams,
+  user: User,
+  { form }: Accepted,
+): Promise<ApiRequest> {
+  const base = baseRequest(route, query, user);
+  const contentType = header(exchange, "content-type") ?? jsonType;
+  if (exchange.method === "GET" || exchange.method === "HEAD")
+    return { ...base, contentType, form };
+  return { ...base, contentType, form, body: await exchange.body() };
+}
+
+async function send(
+  exchange: Exchange,
+  reply: ApiReply,
+  accepted: Accepted,
+  warnings: readonly string[],
+): Promise<void> {
+  const headers: Record<string, string | string[]> = { ...noCache };
+  headers["content-type"] = accepted.type === "yaml" ? "application/yaml" : jsonType;
+  if (warnings.length > 0) headers.warning = warnings.map(warningText);
+  if (reply.code === 429 || reply.code === 503) headers["retry-after"] = "1";
+  if (accepted.type === "yaml") {
+    const value: unknown = JSON.parse(Buffer.concat([...reply.parts]).toString());
+    answer(exchange, reply.code, headers, [encoder.encode(stringifyYaml(value))]);
+    return;
+  }
+  exchange.head(reply.code, headers);
+  if (exchange.method !== "HEAD") {
+    for (const chunk of chunked(reply.parts)) {
+      if (!exchange.write(chunk)) await exchange.drained();
+      if (exchange.closed) return;
+    }
+  }
+  exchange.end();
+}
+
+/** Small parts travel together: a list is made of many. */
+function* chunked(parts: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let pending: Uint8Array[] = [];
+  let bytes = 0;
+  for (const part of parts) {
+    pending.push(part);
+    bytes += part.length;
+    if (bytes < chunkBytes) continue;
+    yield Buffer.concat(pending);
+    pending = [];
+    bytes = 0;
+  }
+  if (pending.length > 0) yield Buffer.concat(pending);
+}
+
+const chunkBytes = 64 * 1024;
+
+/** RFC 7234, as k8s.io/apimachinery NewWarningHeader writes it. */
+function warningText(text: string): string {
+  const escaped = text.replace(/[\r\n\t]/g, " ").replace(/["\\]/g, "\\$&");
+  return `299 - "${escaped}"`;
+}
+
+function answer(
+  exchange: Exchange,
+  code: number,
+  headers: Record<string, string | string[]>,
+  parts: readonly Uint8Array[],
+): void {
+  exchange.head(code, headers);
+  if (exchange.method !== "HEAD") for (const part of parts) exchange.write(part);
+  exchange.end();
+}

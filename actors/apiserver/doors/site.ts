@@ -1,0 +1,152 @@
+/** Everything at the HTTPS door that is not a resource: discovery, OpenAPI, version, health, metrics. */
+
+import { apiError } from "../../../manifests/api-error.ts";
+import type { Clock, Timer } from "../../../runtime/clock.ts";
+import { authenticatedGroup, isMaster } from "../authn.ts";
+import { denyPath } from "../authz.ts";
+import { openapiIndex, openapiV3 } from "../pending.ts";
+import { pathNotFound } from "../registry/registry.ts";
+import type { User } from "../request.ts";
+import { negotiate } from "./accept.ts";
+import { aggregatedForm, type Discovery } from "./discovery.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./routes.ts";
+
+export type Page =
+  | { readonly type: "json"; readonly code: number; readonly value: unknown }
+  | {
+      readonly type: "text";
+      readonly code: number;
+      readonly contentType: string;
+      readonly text: string;
+    };
+
+export interface Site {
+  page(route: Exclude<Route, { type: "resource" }>, exchange: Exchange, user: User): Promise<Page>;
+  /** Calls back from time to time until told to stop: the bookmarks of HTTP watches. */
+  bookmarks(send: () => void): () => void;
+}
+
+export interface SiteContext {
+  readonly discovery: Discovery;
+  readonly clock: Clock;
+  /** `v1.32.3+wherry0.1.0`. */
+  readonly gitVersion: string;
+  /** By name: what must hold for /readyz. */
+  readonly checks: ReadonlyMap<string, () => boolean>;
+  /** In Prometheus' text format. */
+  metrics(): Promise<string>;
+}
+
+const bookmarkMs = 30_000;
+const text = "text/plain; charset=utf-8";
+
+export function createSite(context: SiteContext): Site {
+  const version = versionDocument(context.gitVersion);
+  return {
+    async page(route, exchange, user) {
+      assertMayRead(route, exchange, user);
+      switch (route.type) {
+        case "discovery":
+          return discoveryPage(context.discovery, route.path, exchange);
+        case "openapi":
+          return openapiPage(route.path);
+        case "version":
+          return { type: "json", code: 200, value: version };
+        case "health":
+          return health(context.checks, route.check, route.part, exchange);
+        case "metrics":
+          return { type: "text", code: 200, contentType: text, text: await context.metrics() };
+        case "method":
+          throw apiError(
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+            {},
+          );
+        default:
+          throw pathNotFound();
+      }
+    },
+    bookmarks(send) {
+      let timer: Timer;
+      const again = () => {
+        timer = context.clock.setTimer(bookmarkMs, () => {
+          send();
+          again();
+        });
+      };
+      again();
+      return () => timer.dispose();
+    },
+  };
+}
+
+/** Health and version are for everybody, as upstream's role system:public-info-viewer has it. */
+function assertMayRead(route: Route, { method, target }: Exchange, user: User): void {
+  if (route.type === "health" || route.type === "version") return;
+  if (route.type === "metrics" ? isMaster(user) : user.groups.includes(authenticatedGroup)) return;
+  const path = target.split("?")[0] ?? target;
+  throw denyPath(user, method.toLowerCase(), path);
+}
+
+function discoveryPage(discovery: Discovery, path: string, exchange: Exchange): Page {
+  const { accept } = exchange.headers;
+  const header = Array.isArray(accept) ? accept.join(", ") : accept;
+  const { as } = negotiate(header, (asked) => asked === "" || asked === aggregatedForm);
+  const aggregated = as === aggregatedForm ? discovery.aggregated(path) : undefined;
+  if (!aggregated) return { type: "json", code: 200, value: discovery.legacy(path) };
+  return {
+    type: "text",
+    code: 200,
+    contentType: "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+    text: JSON.stringify(aggregated),
+  };
+}
+
+/** `v3` is the index, `v3/apis/apps/v1` one group version. There is no v2: clients ask for v3 first. */
+function openapiPage(path: string): Page {
+  if (path === "v3") return { type: "json", code: 200, value: openapiIndex() };
+  if (!path.startsWith("v3/")) throw pathNotFound();
+  const document = openapiV3(path.slice("v3/".length));
+  if (!document) throw pathNotFound();
+  return { type: "json", code: 200, value: document };
+}
+
+function health(
+  checks: SiteContext["checks"],
+  kind: "healthz" | "livez" | "readyz",
+  part: string,
+  exchange: Exchange,
+): Page {
+  // Alive is who can answer; ready is who can serve.
+  const judged = kind === "readyz" ? [...checks] : [];
+  const chosen = part ? judged.filter(([name]) => name === part) : judged;
+  if (part && chosen.length === 0 && part !== "ping") throw pathNotFound();
+  const results = [
+    ["ping", true] as const,
+    ...chosen.map(([name, holds]) => [name, holds()] as const),
+  ];
+  const healthy = results.every(([, holds]) => holds);
+  const verbose = new URLSearchParams(exchange.target.split("?")[1] ?? "").has("verbose");
+  const lines = results.map(
+    ([name, holds]) => `[${holds ? "+" : "-"}]${name} ${holds ? "ok" : "failed"}\n`,
+  );
+  const verdict = `${kind} check ${healthy ? "passed" : "failed"}\n`;
+  const body = healthy && !verbose ? "ok" : lines.join("") + verdict;
+  return { type: "text", code: healthy ? 200 : 500, contentType: text, text: body };
+}
+
+function versionDocument(gitVersion: string): object {
+  const [, major = "", minor = ""] = /^v(\d+)\.(\d+)/.exec(gitVersion) ?? [];
+  return {
+    major,
+    minor,
+    gitVersion,
+    gitCommit: "",
+    gitTreeState: "clean",
+    buildDate: "1970-01-01T00:00:00Z",
+    goVersion: "",
+    compiler: "node",
+    platform: "linux",
+  };
+}

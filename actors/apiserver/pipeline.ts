@@ -1,0 +1,116 @@
+/**
+ * One pipeline behind both doors. A request has been authenticated by its door; here it is
+ * authorized, finds its resource, and goes through the stages of its verb:
+ * decode, merge, default, mutate, validate, check, commit (`change.ts`), or is read (`read.ts`).
+ */
+
+import { ApiError, apiError } from "../../manifests/api-error.ts";
+import { subresource } from "../../manifests/index.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Authorizer } from "./authz.ts";
+import { change, create, replaceWith } from "./change.ts";
+import { patchWith } from "./merge.ts";
+import { get, list, type ReadLimits } from "./read.ts";
+import { pathNotFound, type Resource } from "./registry/registry.ts";
+import { remove, removeCollection } from "./remove.ts";
+import { type ApiReply, type ApiRequest, errorReply } from "./request.ts";
+import { reviewAct } from "./reviews.ts";
+import { type SubresourceContext, subresourceAct } from "./subresources.ts";
+import { type OpenedWatch, openWatch, type WatchSink } from "./watch.ts";
+
+export interface Pipeline {
+  /** Rejects with an ApiError, or with whatever broke. */
+  handle(request: ApiRequest, limits?: ReadLimits): Promise<ApiReply>;
+  watch(request: ApiRequest, sink: WatchSink): Promise<OpenedWatch>;
+  /** What `act` answers, or the Status of what it threw. */
+  catching(act: () => Promise<ApiReply>): Promise<ApiReply>;
+}
+
+export interface PipelineContext extends SubresourceContext {
+  readonly authorizer: Authorizer;
+  readonly log: Log;
+}
+
+export function createPipeline(context: PipelineContext): Pipeline {
+  function admit(request: ApiRequest): Resource {
+    const resource = context.registry.find(request.group, request.version, request.resource);
+    // Upstream authorizes before it looks whether the resource exists; the words are the same.
+    context.authorizer.authorize(request);
+    return resource;
+  }
+
+  return {
+    async handle(request, limits) {
+      const resource = admit(request);
+      if (request.subresource) return await handleSubresource(context, resource, request);
+      const review = reviewAct(resource.kind, request.verb);
+      if (review) return await review(context, resource, request);
+      assertServed(resource, request);
+      return await handleObject(context, resource, request, limits);
+    },
+
+    async watch(request, sink) {
+      const resource = admit(request);
+      assertServed(resource, request);
+      return await openWatch(context, resource, request, sink);
+    },
+
+    async catching(act) {
+      try {
+        return await act();
+      } catch (error) {
+        if (error instanceof ApiError) return errorReply(error);
+        context.log.error("Failed to answer a request", { error });
+        const why = error instanceof Error ? error.message : String(error);
+        return errorReply(apiError("InternalError", `Internal error occurred: ${why}`));
+      }
+    },
+  };
+}
+
+async function handleObject(
+  context: PipelineContext,
+  resource: Resource,
+  request: ApiRequest,
+  limits: ReadLimits | undefined,
+): Promise<ApiReply> {
+  switch (request.verb) {
+    case "get":
+      return await get(context, resource, request);
+    case "list":
+      return await list(context, resource, request, limits);
+    case "create":
+      return await create(context, resource, request);
+    case "update":
+      return await change(context, resource, request, replaceWith(resource, request));
+    case "patch":
+      return await change(context, resource, request, patchWith(resource, request));
+    case "delete":
+      return await remove(context, resource, request);
+    case "deletecollection":
+      return await removeCollection(context, resource, request);
+    default:
+      throw methodNotAllowed();
+  }
+}
+
+async function handleSubresource(
+  context: PipelineContext,
+  resource: Resource,
+  request: ApiRequest,
+): Promise<ApiReply> {
+  const known = subresource(resource.kind, request.subresource);
+  if (!known) throw pathNotFound();
+  const act = known.verbs.some((verb) => verb === request.verb) && subresourceAct(request);
+  if (!act) throw methodNotAllowed();
+  return await act(context, resource, request);
+}
+
+function assertServed(resource: Resource, { verb }: ApiRequest): void {
+  if (!resource.kind.verbs.some((served) => served === verb)) throw methodNotAllowed();
+}
+
+export function methodNotAllowed(): Error {
+  const why = "the server does not allow this method on the requested resource";
+  return apiError("MethodNotAllowed", why, {});
+}

@@ -1,0 +1,61 @@
+/** The hooks of every kind that has any. A kind that is not here is stored as it is validated. */
+
+import type { Kind, KubeObject } from "../../../manifests/index.ts";
+import * as kinds from "../../../manifests/index.ts";
+import type { Hooks } from "./hooks.ts";
+import { jobs } from "./jobs.ts";
+import { namespaces } from "./namespaces.ts";
+import { nodes } from "./nodes.ts";
+import { pods } from "./pods.ts";
+import { type ServiceNetwork, serviceHooks } from "./services.ts";
+
+const plain: Hooks = {};
+const generation: Hooks = { generation: true };
+
+/** Those whose strategy upstream keeps a generation; pods and services have none in v1.32. */
+const generationKinds: readonly Kind[] = [
+  kinds.CronJob,
+  kinds.CustomResourceDefinition,
+  kinds.DaemonSet,
+  kinds.Deployment,
+  kinds.EndpointSlice,
+  kinds.FlowSchema,
+  kinds.Ingress,
+  kinds.IngressClass,
+  kinds.MutatingWebhookConfiguration,
+  kinds.NetworkPolicy,
+  kinds.PodDisruptionBudget,
+  kinds.PriorityClass,
+  kinds.PriorityLevelConfiguration,
+  kinds.ReplicaSet,
+  kinds.ReplicationController,
+  kinds.StatefulSet,
+  kinds.ValidatingAdmissionPolicy,
+  kinds.ValidatingAdmissionPolicyBinding,
+  kinds.ValidatingWebhookConfiguration,
+];
+
+export function createHooks(network: ServiceNetwork): (kind: Kind) => Hooks {
+  const table = new Map<Kind, Hooks>(generationKinds.map((kind) => [kind, generation]));
+  function add<T extends KubeObject>(kind: Kind<T>, hooks: Hooks<T>): void {
+    table.set(kind, hooks as Hooks);
+  }
+  add(kinds.Job, jobs);
+  add(kinds.Namespace, namespaces);
+  add(kinds.Node, nodes);
+  add(kinds.Pod, pods);
+  add(kinds.Service, serviceHooks(network));
+  add(kinds.PersistentVolume, {
+    prepareCreate: (volume) => ({ ...volume, status: { phase: "Pending" as const } }),
+  });
+  add(kinds.PersistentVolumeClaim, {
+    prepareCreate: (claim) => ({ ...claim, status: { phase: "Pending" as const } }),
+  });
+  add(kinds.CertificateSigningRequest, {
+    prepareCreate: (csr, { user }) => ({
+      ...csr,
+      spec: { ...csr.spec, username: user.name, groups: [...user.groups] },
+    }),
+  });
+  return (kind) => table.get(kind) ?? plain;
+}

@@ -1,0 +1,80 @@
+/** Every resource that is served: its kind, where it is stored, and what is special to it. */
+
+import { apiError } from "../../../manifests/api-error.ts";
+import { allKinds, type Kind, storedKind } from "../../../manifests/index.ts";
+import { namespacePrefix, objectKey, resourcePrefix } from "../../../runtime/store/key.ts";
+import type { Stores } from "../../../runtime/store/open.ts";
+import type { Entry, Store } from "../../../runtime/store/store.ts";
+import type { Hooks } from "./hooks.ts";
+
+export interface Resource {
+  readonly kind: Kind;
+  /** The kind under which it is stored; another one for second versions of the same object. */
+  readonly stored: Kind;
+  readonly store: Store;
+  readonly hooks: Hooks;
+}
+
+export interface Registry {
+  readonly stores: Stores;
+  readonly resources: readonly Resource[];
+  /** An empty version means the preferred one. Throws NotFound in the REST API's words. */
+  find(group: string, version: string, resource: string): Resource;
+  byKind(apiVersion: string, kind: string): Resource | undefined;
+}
+
+export function createRegistry(stores: Stores, hooksOf: (kind: Kind) => Hooks): Registry {
+  const resources = allKinds().map((kind): Resource => {
+    const stored = storedKind(kind);
+    const store = stores.of(stored.group, stored.resource);
+    return { kind, stored, store, hooks: hooksOf(stored) };
+  });
+  const byPath = new Map<string, Resource>();
+  const byGvk = new Map<string, Resource>();
+  for (const resource of resources) {
+    const { group, version, kind, apiVersion, resource: plural } = resource.kind;
+    byGvk.set(`${apiVersion}/${kind}`, resource);
+    byPath.set(`${group}/${version}/${plural}`, resource);
+    // The stored version is the one that a request without a version means.
+    const preferred = byPath.get(`${group}//${plural}`);
+    if (!preferred || resource.kind === resource.stored)
+      byPath.set(`${group}//${plural}`, resource);
+  }
+  return {
+    stores,
+    resources,
+    byKind: (apiVersion, kind) => byGvk.get(`${apiVersion}/${kind}`),
+    find(group, version, plural) {
+      const found = byPath.get(`${group}/${version}/${plural}`);
+      if (!found) throw pathNotFound();
+      return found;
+    },
+  };
+}
+
+/** What upstream answers for any path that it does not know. */
+export function pathNotFound(): Error {
+  return apiError("NotFound", "the server could not find the requested resource", {});
+}
+
+export function keyOf(resource: Resource, namespace: string, name: string): string {
+  const { group, resource: plural } = resource.stored;
+  return objectKey({ group, resource: plural, namespace, name });
+}
+
+/** Of a namespace, or with an empty one of all. */
+export function prefixOf(resource: Resource, namespace: string): string {
+  const { group, resource: plural } = resource.stored;
+  return namespace && resource.kind.namespaced
+    ? namespacePrefix(group, plural, namespace)
+    : resourcePrefix(group, plural);
+}
+
+/** What errors about this resource name. */
+export function nameOf(resource: Resource): { group: string; resource: string } {
+  return { group: resource.kind.group, resource: resource.kind.resource };
+}
+
+export function entryOf(resource: Resource, namespace: string, name: string): Entry | undefined {
+  return resource.store.view.get(keyOf(resource, namespace, name));
+}

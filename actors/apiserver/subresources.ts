@@ -1,0 +1,237 @@
+/** Subresources: parts of an object with rules of their own. Each is a way to merge, or an act. */
+
+import { apiError, conflict } from "../../manifests/api-error.ts";
+import type { KubeObject, LabelSelector, Pod, Scale } from "../../manifests/index.ts";
+import { decodeType, formatSelector, fromLabelSelector } from "../../manifests/index.ts";
+import { ledgerPrincipal } from "./authn.ts";
+import {
+  type ChangeContext,
+  type ChangeOptions,
+  change,
+  currentEntry,
+  type Merge,
+  replaceWith,
+} from "./change.ts";
+import { decodeBodyAs, parseBody } from "./decode.ts";
+import { patchValue, patchWith } from "./merge.ts";
+import { timestamp } from "./metadata.ts";
+import { get, type ReadContext } from "./read.ts";
+import type { Resource } from "./registry/registry.ts";
+import { remove } from "./remove.ts";
+import { type ApiReply, type ApiRequest, jsonReply } from "./request.ts";
+
+export interface SubresourceContext extends ChangeContext, ReadContext {
+  /** Asks the owner of all binds; see `actors/scheduler/messages.ts`. */
+  bindAtLedger(pod: Pod, node: string): Promise<void>;
+}
+
+type Act = (
+  context: SubresourceContext,
+  resource: Resource,
+  request: ApiRequest,
+) => Promise<ApiReply>;
+
+/** By name and verb; undefined means 405. */
+export function subresourceAct(request: ApiRequest): Act | undefined {
+  const { subresource, verb } = request;
+  const part = parts[subresource];
+  if (part && verb === "get") return get;
+  if (part && (verb === "update" || verb === "patch")) return changePart(part);
+  return acts[`${verb} ${subresource}`];
+}
+
+/** What a subresource takes over from the body; everything else stays as it is. */
+type Part = (body: KubeObject, current: KubeObject) => KubeObject;
+
+const parts: Readonly<Record<string, Part>> = {
+  status: (body, current) => withFieldsOf(current, body, ["status"]),
+  approval: (body, current) => withFieldsOf(current, body, ["status"]),
+  finalize: (body, current) => withSpecField(current, body, "finalizers"),
+  ephemeralcontainers: (body, current) => withSpecField(current, body, "ephemeralContainers"),
+  resize: (body, current) => withSpecField(current, body, "containers"),
+};
+
+function changePart(part: Part): Act {
+  return (context, resource, request) => {
+    const merge =
+      request.verb === "patch" ? patchWith(resource, request) : replaceWith(resource, request);
+    const inPart: Merge = (current) => {
+      const merged = merge(current);
+      return { ...merged, object: part(merged.object, current) };
+    };
+    return change(context, resource, request, inPart);
+  };
+}
+
+const acts: Readonly<Record<string, Act>> = {
+  "get scale": async (context, resource, request) => {
+    const entry = await currentEntry(resource, request);
+    return jsonReply(200, scaleOf(context.objects.parsed(resource, entry)));
+  },
+  "update scale": (context, resource, request) => {
+    const scale = decodeBodyAs<Scale>("autoscaling.v1.Scale", request, resource.kind);
+    return change(context, resource, request, (current) => scaled(current, scale), showScale);
+  },
+  "patch scale": (context, resource, request) => {
+    const patched = patchValue(resource.kind, request);
+    const merge: Merge = (current) => {
+      const before = scaleOf(current);
+      const value = patched(before as KubeObject);
+      const scale = decodeType<Scale>("autoscaling.v1.Scale", value).object;
+      const touched = scale.metadata.resourceVersion !== before.metadata.resourceVersion;
+      return scaled(
+        current,
+        touched ? scale : { ...scale, metadata: { name: scale.metadata.name } },
+      );
+    };
+    return change(context, resource, request, merge, showScale);
+  },
+  "create binding": bind,
+  "create eviction": evict,
+};
+
+function withFieldsOf(current: KubeObject, body: KubeObject, fields: string[]): KubeObject {
+  const result = { ...(current as unknown as Record<string, unknown>) };
+  const source = body as unknown as Record<string, unknown>;
+  for (const field of fields) {
+    if (source[field] === undefined) delete result[field];
+    else result[field] = source[field];
+  }
+  return result as unknown as KubeObject;
+}
+
+function withSpecField(current: KubeObject, body: KubeObject, field: string): KubeObject {
+  const spec = { ...specOf(current), [field]: specOf(body)[field] };
+  return { ...current, spec } as KubeObject;
+}
+
+function specOf(object: KubeObject): Record<string, unknown> {
+  return (object as { spec?: Record<string, unknown> }).spec ?? {};
+}
+
+const showScale: ChangeOptions = { show: scaleOf };
+
+/** The Scale that a Deployment, ReplicaSet, StatefulSet or ReplicationController shows. */
+function scaleOf(object: KubeObject): Scale {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const spec = specOf(object);
+  const { status } = object as { status?: { replicas?: number } };
+  const replicas = typeof spec.replicas === "number" ? spec.replicas : 0;
+  return {
+    kind: "Scale",
+    apiVersion: "autoscaling/v1",
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: { replicas },
+    status: { replicas: status?.replicas ?? 0, selector: selectorText(spec.selector) },
+  };
+}
+
+/** A ReplicationController's selector is a plain map of labels. */
+function selectorText(selector: unknown): string {
+  if (typeof selector !== "object" || selector === null) return "";
+  const isMap = !("matchLabels" in selector) && !("matchExpressions" in selector);
+  const spoken = (isMap ? { matchLabels: selector } : selector) as LabelSelector;
+  return formatSelector(fromLabelSelector(spoken));
+}
+
+function scaled(current: KubeObject, scale: Scale) {
+  const replicas = scale.spec?.replicas ?? 0;
+  const { resourceVersion, uid } = scale.metadata;
+  const object = { ...current, spec: { ...specOf(current), replicas } } as KubeObject;
+  return { object, uid, ...(resourceVersion ? { resourceVersion } : {}) };
+}
+
+interface Binding {
+  metadata?: { uid?: string; annotations?: Record<string, string> };
+  target?: { kind?: string; name?: string };
+}
+
+/**
+ * A pod gets its node. Only the ledger commits binds, with its epoch as guard, so that no two
+ * schedulers can promise one place twice; anybody else's binding is handed to it.
+ */
+async function bind(
+  context: SubresourceContext,
+  resource: Resource,
+  request: ApiRequest,
+): Promise<ApiReply> {
+  const binding = (parseBody(request).value ?? {}) as Binding;
+  const node = binding.target?.name;
+  if (!node) throw apiError("Invalid", "Binding is invalid: target.name: Required value");
+  const kind = binding.target?.kind;
+  if (kind && kind !== "Node") {
+    throw apiError(
+      "Invalid",
+      `Binding is invalid: target.kind: Unsupported value: "${kind}": supported values: "Node"`,
+    );
+  }
+  if (request.user.name !== ledgerPrincipal) {
+    const entry = await currentEntry(resource, request);
+    const pod = context.objects.parsed(resource, entry) as Pod;
+    await context.bindAtLedger(pod, node);
+    return bound;
+  }
+  const now = timestamp(context.clock.now());
+  const merge: Merge = (current) => ({
+    object: boundTo(current as Pod, node, now, binding.metadata?.annotations),
+    uid: binding.metadata?.uid,
+  });
+  await change(context, resource, request, merge, { trusted: true });
+  return bound;
+}
+
+const bound: ApiReply = jsonReply(201, {
+  kind: "Status",
+  apiVersion: "v1",
+  metadata: {},
+  status: "Success",
+  code: 201,
+});
+
+function boundTo(
+  pod: Pod,
+  node: string,
+  now: string,
+  annotations: Record<string, string> | undefined,
+): Pod {
+  const name = pod.metadata.name ?? "";
+  const of = { group: "", resource: "pods/binding" };
+  if (pod.metadata.deletionTimestamp) {
+    throw conflict(of, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+  }
+  if (pod.spec.nodeName) {
+    throw conflict(of, name, `pod ${name} is already assigned to node "${pod.spec.nodeName}"`);
+  }
+  const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
+  const scheduled = {
+    type: "PodScheduled",
+    status: "True",
+    lastProbeTime: null,
+    lastTransitionTime: now,
+  };
+  const metadata = annotations
+    ? { ...pod.metadata, annotations: { ...pod.metadata.annotations, ...annotations } }
+    : pod.metadata;
+  return {
+    ...pod,
+    metadata,
+    spec: { ...pod.spec, nodeName: node },
+    status: { ...pod.status, conditions: [...others, scheduled] },
+  } as Pod;
+}
+
+/** Deletes the pod as asked. Budgets (PodDisruptionBudget) are judged when their controller exists. */
+function evict(
+  context: SubresourceContext,
+  resource: Resource,
+  request: ApiRequest,
+): Promise<ApiReply> {
+  const eviction = (parseBody(request).value ?? {}) as { deleteOptions?: unknown };
+  const body = new TextEncoder().encode(JSON.stringify(eviction.deleteOptions ?? {}));
+  return remove(context, resource, {
+    ...request,
+    verb: "delete",
+    body,
+    contentType: "application/json",
+  });
+}

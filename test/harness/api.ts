@@ -1,0 +1,96 @@
+/** An API actor of the test's own on a real nats-server, and clients of it under any principal. */
+
+import { type ApiServerConfig, apiserver } from "../../actors/apiserver/apiserver.ts";
+import { adminPrincipal } from "../../actors/apiserver/authn.ts";
+import { type Api, createApi } from "../../actors/kit/client.ts";
+import { inboxPrefix } from "../../actors/subjects.ts";
+import { ApiError } from "../../manifests/api-error.ts";
+import { createLog } from "../../runtime/log.ts";
+import { connectNats, type NatsBus } from "../../runtime/nats-bus.ts";
+import { realClock, realRandom } from "../../runtime/real.ts";
+import { openJournals, openStores, type Stores } from "../../runtime/store/open.ts";
+import { createSystem, type System } from "../../runtime/supervisor.ts";
+import { type NatsServer, startNatsServer } from "./nats-server.ts";
+import { waitFor } from "./wait.ts";
+
+export const apiPrincipal = "system:wherry:api";
+
+export interface TestApi {
+  readonly server: NatsServer;
+  readonly stores: Stores;
+  connect(principal: string): Promise<NatsBus>;
+  /** A client as the cluster's owner, or as anybody else. */
+  client(principal?: string): Promise<Api>;
+  /** One API actor more, on stores of its own. */
+  start(config?: Partial<ApiServerConfig>): Promise<{ stores: Stores; system: System }>;
+  dispose(): Promise<void>;
+}
+
+const log = createLog({ level: process.env.WHERRY_TEST_LOG === "debug" ? "debug" : "silent" });
+const world = { clock: realClock, random: realRandom, log };
+
+export async function startApi(config: Partial<ApiServerConfig> = {}): Promise<TestApi> {
+  const server = await startNatsServer({ jetstream: { sync: "lazy" } });
+  const undo: (() => Promise<unknown>)[] = [];
+
+  async function connect(principal: string): Promise<NatsBus> {
+    const name = principal;
+    const options = { ...world, servers: server.url, name, inboxPrefix: inboxPrefix(principal) };
+    const bus = await connectNats(options);
+    undo.unshift(() => bus.close());
+    return bus;
+  }
+
+  async function start(more: Partial<ApiServerConfig> = {}) {
+    const bus = await connect(apiPrincipal);
+    const journals = await openJournals({ ...world, bus, serverVersion: bus.serverVersion });
+    const stores = openStores(journals, world);
+    undo.unshift(() => stores.close());
+    const system = createSystem({ ...world, bus });
+    undo.unshift(() => system.stop());
+    await waitFor("the stores to load", () => stores.ready, { everyMs: 2 });
+    system.spawn(apiserver, {
+      replica: realRandom.suffix(8),
+      principal: apiPrincipal,
+      stores,
+      grants: new Map(),
+      serviceCidr: "10.96.0.0/16",
+      dnsAddress: "10.96.0.10",
+      ...config,
+      ...more,
+    });
+    await waitFor(
+      "the first namespaces",
+      () => stores.objects.view.get("core.namespaces._.default"),
+      {
+        everyMs: 5,
+      },
+    );
+    return { stores, system };
+  }
+
+  const { stores } = await start();
+  return {
+    server,
+    stores,
+    connect,
+    start,
+    client: async (principal = adminPrincipal) =>
+      createApi(await connect(principal), realClock, { principal }),
+    async dispose() {
+      for (const end of undo) await end();
+      await server.dispose();
+    },
+  };
+}
+
+/** The Status with which a request was refused. */
+export async function refusal(promise: Promise<unknown>): Promise<ApiError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+  throw new Error("it was not refused");
+}
