@@ -10,6 +10,7 @@ export * from "./kinds/endpoint-slice.ts";
 export * from "./kinds/int-or-percent.ts";
 export * from "./kinds/kind.ts";
 export * from "./kinds/lookup.ts";
+export * from "./patch/index.ts";
 export * from "./quantity.ts";
 export * from "./selectors.ts";
 export * from "./validate.ts";
