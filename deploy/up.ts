@@ -1,6 +1,7 @@
 /** `wherry up`: one process that is a whole cluster, in the foreground until it is told to stop. */
 import { performance } from "node:perf_hooks";
 import { createLog, type LogLevel } from "../runtime/log.ts";
+import { type Cluster, startCluster } from "./compose.ts";
 import { type Machine, startMachine } from "./machine.ts";
 import { actorRoles, type Role } from "./nats/roles.ts";
 import { nodeNames, type UpOptions } from "./options.ts";
@@ -12,11 +13,18 @@ export async function up(options: UpOptions): Promise<void> {
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const stopped = stopSignal();
   const machine = await startMachine({ up: options, roles: rolesOf(options), log, say });
-  const seconds = (performance.now() / 1_000).toFixed(1);
-  say(`Wherry is ready after ${seconds} s; nats ${machine.nats.url}`);
-  await stopped;
-  say("Stopping");
-  await stopMachine(machine, options);
+  let cluster: Cluster | undefined;
+  try {
+    cluster = await startCluster(machine, options, log);
+    const seconds = (performance.now() / 1_000).toFixed(1);
+    say(`API at ${cluster.url}, NATS at ${machine.nats.url}`);
+    say(`Wherry is ready (${seconds} s): export KUBECONFIG=${cluster.kubeconfig}`);
+    await stopped;
+    say("Stopping");
+  } finally {
+    await cluster?.stop();
+    await stopMachine(machine, options);
+  }
 }
 
 function rolesOf(options: UpOptions): Role[] {
