@@ -6,7 +6,7 @@ import {
   quantityMilliValue,
   quantityValue,
 } from "../../manifests/index.ts";
-import { podQosClass } from "../../manifests/kinds/pod-qos.ts";
+import { podQOSClass } from "../../manifests/kinds/pod-qos.ts";
 import { definitionAnnotation, definitionOf } from "./actions.ts";
 import type {
   ContainerConfig,
@@ -95,7 +95,7 @@ function oomScoreAdj(
   memoryRequest: number,
   allocatable: EnvSources["allocatable"],
 ): number {
-  const qos = podQosClass(pod);
+  const qos = podQOSClass(pod);
   if (qos === "Guaranteed") return -997;
   if (qos === "BestEffort") return 1000;
   const capacity = quantityValue(allocatable.memory ?? "0") || 1;

@@ -17,7 +17,7 @@ import { errorMessage } from "../../runtime/errors.ts";
 import { keyIn } from "../kit/object.ts";
 import { computeContainerConfig } from "./container-config.ts";
 import { type ContainerMount, EngineError, type SandboxState } from "./engine.ts";
-import { computeEnv, ContainerConfigError, type EnvSources } from "./env.ts";
+import { ContainerConfigError, computeEnv, type EnvSources } from "./env.ts";
 import type { NodeEnvironment } from "./environment.ts";
 import { hostsFile } from "./pod-network.ts";
 import type { Waiting } from "./status.ts";

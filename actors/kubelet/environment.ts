@@ -3,6 +3,7 @@
 import type { Node, Pod, Service } from "../../manifests/index.ts";
 import type { Api } from "../kit/client.ts";
 import type { EventRecorder } from "../kit/events.ts";
+import type { Informers } from "../kit/informer.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Engine, SandboxConfig } from "./engine.ts";
 import type { Images } from "./images.ts";
@@ -31,6 +32,8 @@ export interface KubeletConfig {
   machine: MachineInfo;
   files: PodFiles;
   dialer: Dialer;
+  /** For what all nodes of a process watch alike; default: informers of its own. */
+  sharedInformers?: Informers;
   /** Opens the read-only endpoint; undefined on hollow nodes. */
   endpoint?: OpenEndpoint;
 }

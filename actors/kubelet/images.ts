@@ -22,6 +22,8 @@ export interface ImageEvent {
 
 /** How often a policy of Never looks whether somebody has brought the image. */
 const neverRetryMs = 10_000;
+/** ErrImagePull is what happened, ImagePullBackOff what is done about it: first the one, then the other. */
+const errorShownMs = 1_000;
 
 export class Images {
   readonly #engine: Engine;
@@ -88,12 +90,12 @@ export class Images {
       const at = this.#clock.now();
       this.#backoff.next(key, at);
       this.#failedAt.set(key, { at, message });
-      const { leftMs: retryMs } = this.#backoff.remaining(key, at, at);
       const event: ImageEvent = {
         type: "warning",
         reason: "Failed",
         message: `Failed to pull image "${image}": ${message}`,
       };
+      const retryMs = errorShownMs;
       return { type: "waiting", reason: "ErrImagePull", message, event, retryMs };
     }
   }

@@ -12,6 +12,7 @@
 import { isConflict, isNotFound } from "../../manifests/api-error.ts";
 import { Pod } from "../../manifests/index.ts";
 import type { ActorDefinition, Behavior, Context } from "../../runtime/actor.ts";
+import type { Timer } from "../../runtime/clock.ts";
 import { assertNever, errorMessage } from "../../runtime/errors.ts";
 import { keyOf } from "../kit/object.ts";
 import { computePodActions, isEnded, type PodAction } from "./actions.ts";
@@ -19,8 +20,8 @@ import { Backoff, formatDelay } from "./backoff.ts";
 import {
   ensureVolumes,
   fetchSources,
-  podIP,
   type PodVolumes,
+  podIP,
   startContainer,
   type Tell,
 } from "./container-starter.ts";
@@ -59,7 +60,7 @@ export const podWorker: ActorDefinition<PodWorkerMessage, PodWorkerArgs> = {
 };
 
 const firstRetryMs = 1_000;
-const longestRetryMs = 60_000;
+const longestRetryMs = 20_000;
 /** How stale a mounted ConfigMap or Secret may be, about as upstream. */
 const volumeRefreshMs = 60_000;
 const deleteRetryMs = 1_000;
@@ -83,6 +84,7 @@ class PodWorker implements Behavior<PodWorkerMessage> {
   #finished = false;
   #stopGraceSeconds: number | undefined;
   #volumes: { volumes: PodVolumes; sources: EnvSources; at: number } | undefined;
+  #volumeTimer: Timer | undefined;
   #toldUnsupported = false;
 
   constructor(ctx: Context<PodWorkerMessage>, args: PodWorkerArgs) {
@@ -293,7 +295,9 @@ class PodWorker implements Behavior<PodWorkerMessage> {
         else throw error;
       });
     }
-    this.#ctx.after(leftMs > 0 ? leftMs : volumeRefreshMs, { type: "look" });
+    this.#volumeTimer?.dispose();
+    const nextMs = leftMs > 0 ? leftMs : volumeRefreshMs;
+    this.#volumeTimer = this.#ctx.after(nextMs, { type: "look" });
   }
 
   async #start(

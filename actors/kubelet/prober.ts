@@ -28,6 +28,8 @@ export interface ProbeTarget {
   container: Container;
   state: ContainerState;
   podIP: string;
+  /** What was reported of this very container before the kubelet was started again. */
+  known?: { ready: boolean; started: boolean };
 }
 
 export interface ProbeListener {
@@ -57,12 +59,10 @@ export class Prober {
     this.#target = target;
     this.#listener = listener;
     const { startupProbe, readinessProbe } = target.container;
-    this.result = {
-      started: !startupProbe,
-      ready: readinessProbe ? false : undefined,
-      unhealthy: undefined,
-    };
-    if (startupProbe) this.#begin("startup", startupProbe);
+    const started = !startupProbe || (target.known?.started ?? false);
+    const ready = readinessProbe ? (target.known?.ready ?? false) : undefined;
+    this.result = { started, ready, unhealthy: undefined };
+    if (startupProbe && !started) this.#begin("startup", startupProbe);
     else this.#beginOthers();
   }
 

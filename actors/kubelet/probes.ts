@@ -2,7 +2,7 @@
 
 import type { Pod } from "../../manifests/index.ts";
 import type { Tell } from "./container-starter.ts";
-import { Prober, type ProbeKind, type ProbeResult, type ProbeWorld } from "./prober.ts";
+import { type ProbeKind, type ProbeResult, Prober, type ProbeWorld } from "./prober.ts";
 import type { PodRuntime } from "./runtime-state.ts";
 import { containerOf } from "./status.ts";
 
@@ -39,7 +39,7 @@ export class Probes {
       const { name } = container;
       const prober = new Prober(
         this.#world,
-        { container, state, podIP },
+        { container, state, podIP, known: knownOf(pod, state.id) },
         {
           onChange: this.#onChange,
           onFailure: (kind, message) =>
@@ -68,4 +68,12 @@ export class Probes {
     for (const { prober } of this.#probers.values()) prober.stop();
     this.#probers.clear();
   }
+}
+
+/** A restarted kubelet must not make ready pods unready until their next probe. */
+function knownOf(pod: Pod, id: string): { ready: boolean; started: boolean } | undefined {
+  const status = pod.status?.containerStatuses?.find(({ containerID }) => {
+    return containerID?.endsWith(`//${id}`);
+  });
+  return status && { ready: status.ready, started: status.started ?? false };
 }

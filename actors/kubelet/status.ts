@@ -11,7 +11,7 @@ import type {
   PodPhase,
   PodStatus,
 } from "../../manifests/index.ts";
-import { podQosClass } from "../../manifests/kinds/pod-qos.ts";
+import { podQOSClass } from "../../manifests/kinds/pod-qos.ts";
 import { formatTime } from "../kit/time.ts";
 import { isEnded } from "./actions.ts";
 import { computeConditions } from "./conditions.ts";
@@ -58,7 +58,7 @@ export function computePodStatus(pod: Pod, runtime: PodRuntime, facts: PodFacts)
     startTime: old.startTime ?? formatTime(facts.now),
     initContainerStatuses: inits.length > 0 ? inits : undefined,
     containerStatuses: mains.length > 0 && !facts.rejected ? mains : old.containerStatuses,
-    qosClass: old.qosClass ?? podQosClass(pod),
+    qosClass: old.qosClass ?? podQOSClass(pod),
     resize: old.resize,
   });
 }
