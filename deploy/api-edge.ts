@@ -12,13 +12,13 @@ export interface ApiEdgeOptions {
   readonly host: string;
   readonly port: number;
   /** The machine's address on the pod bridge, where pods reach the door. */
-  readonly podSideHost: string | undefined;
+  readonly podSide: string | undefined;
   readonly gitVersion: string;
   readonly checks: ReadonlyMap<string, () => boolean>;
 }
 
 export function createApiEdge(options: ApiEdgeOptions): Edge {
-  const { certificates, host, port, podSideHost } = options;
+  const { certificates, host, port, podSide } = options;
   return {
     async open({ clock }, { pipeline, context }) {
       const site = createSite({
@@ -42,9 +42,9 @@ export function createApiEdge(options: ApiEdgeOptions): Edge {
         doors.push(await openHttpsDoor({ ...tls, host: at, port }, pipeline, site, streams));
       };
       await open(host);
-      if (podSideHost !== undefined && host !== "0.0.0.0") await open(podSideHost);
+      if (podSide !== undefined && host !== "0.0.0.0") await open(podSide);
       return {
-        address: podSideHost === undefined ? undefined : { ip: podSideHost, port },
+        address: podSide === undefined ? undefined : { ip: podSide, port },
         async close() {
           await Promise.all(doors.map((door) => door.close()));
         },

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { Argv } from "yargs";
 import { type Cidr, parseCidr } from "./cidr.ts";
+import { mostNodes } from "./places.ts";
 
 export interface UpOptions {
   readonly dataDir: string;
@@ -101,8 +102,14 @@ export function readUpOptions(raw: RawUpOptions): UpOptions {
   if (engine === "podman" || engine === "cri") throw notBuilt("engine", engine);
   if (proxy === "userspace") throw notBuilt("proxy", proxy);
   if (raw.processes !== "1" && raw.processes !== "auto") throw notBuilt("processes", raw.processes);
+  const podCidr = readCidr("pod-cidr", raw.podCidr);
   if (!Number.isInteger(raw.nodes) || raw.nodes < 1) {
     throw new UsageError(`--nodes ${raw.nodes} is not a number of nodes`);
+  }
+  if (raw.nodes > mostNodes(podCidr)) {
+    throw new UsageError(
+      `--nodes ${raw.nodes} is more than --pod-cidr ${podCidr.text} has room for`,
+    );
   }
   return {
     dataDir: resolve(raw.data),
@@ -112,7 +119,7 @@ export function readUpOptions(raw: RawUpOptions): UpOptions {
     httpsPort: readPort("https-port", raw.httpsPort),
     natsPort: readPort("nats-port", raw.natsPort),
     listen: raw.listen,
-    podCidr: readCidr("pod-cidr", raw.podCidr),
+    podCidr,
     serviceCidr: readCidr("service-cidr", raw.serviceCidr),
     clusterDomain: raw.clusterDomain,
     keep: raw.keep,

@@ -11,17 +11,18 @@ import { removeDockerdTraces } from "./traces.ts";
 export async function up(options: UpOptions): Promise<void> {
   const log = createLog({ level: (process.env.WHERRY_LOG ?? "warn") as LogLevel });
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
-  const stopped = stopSignal();
+  const { stopped, signal } = stopSignal();
   const machine = await startMachine({ up: options, roles: rolesOf(options), log, say });
   let cluster: Cluster | undefined;
   try {
-    cluster = await startCluster(machine, options, log);
+    cluster = await startCluster(machine, options, { log, signal });
+    if (signal.aborted) return;
     const seconds = (performance.now() / 1_000).toFixed(1);
     say(`API at ${cluster.url}, NATS at ${machine.nats.url}`);
     say(`Wherry is ready (${seconds} s): export KUBECONFIG=${cluster.kubeconfig}`);
     await stopped;
-    say("Stopping");
   } finally {
+    say("Stopping");
     await cluster?.stop();
     await stopMachine(machine, options);
   }
@@ -43,19 +44,20 @@ async function stopMachine(machine: Machine, options: UpOptions): Promise<void> 
   await machine.lock.release();
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    // Signal handlers alone do not keep a process alive.
-    const alive = setInterval(() => undefined, 2 ** 30);
-    let asked = false;
-    const ask = (): void => {
-      if (asked) process.exit(130);
-      asked = true;
-      clearInterval(alive);
-      resolve();
-    };
-    process.on("SIGINT", ask);
-    process.on("SIGTERM", ask);
+/** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
+function stopSignal(): { stopped: Promise<void>; signal: AbortSignal } {
+  const controller = new AbortController();
+  // Signal handlers alone do not keep a process alive.
+  const alive = setInterval(() => undefined, 2 ** 30);
+  const ask = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    clearInterval(alive);
+    controller.abort();
+  };
+  process.on("SIGINT", ask);
+  process.on("SIGTERM", ask);
+  const stopped = new Promise<void>((resolve) => {
+    controller.signal.addEventListener("abort", () => resolve(), { once: true });
   });
+  return { stopped, signal: controller.signal };
 }
