@@ -26,12 +26,14 @@ import { kindId, OwnWrites } from "./own-writes.ts";
 import type { Ownership } from "./owned.ts";
 import type { Write } from "./writes.ts";
 
-export interface ControllerSpec {
+export interface ControllerSpec<S> {
   name: string;
   watches: readonly Watched[];
   writes: readonly Write[];
   /** Makes `key` be as it should. Absent objects mean deleted. */
-  reconcile(key: Key, ctx: ReconcileContext): Promise<Outcome> | Outcome;
+  reconcile(key: Key, ctx: ReconcileContext<S>): Promise<Outcome> | Outcome;
+  /** What an incarnation remembers between passes, beyond the store: begun anew after a crash. */
+  state?: () => S;
   options?: ControllerOptions;
 }
 
@@ -56,7 +58,8 @@ export function requeueAfter(delayMs: number): RequeueAfter {
   return { requeueAfterMs: Math.max(0, delayMs) };
 }
 
-export interface ReconcileContext extends Listers {
+export interface ReconcileContext<S = unknown> extends Listers {
+  readonly state: S;
   readonly api: Api;
   readonly clock: Clock;
   readonly random: Random;
@@ -69,6 +72,8 @@ export interface ReconcileContext extends Listers {
 export interface Listers {
   /** Of a watched kind. */
   lister<T extends KubeObject>(kind: Kind<T>): Lister<T>;
+  /** How far the cache of a watched kind has come: changes with every write to that kind. */
+  revision(kind: Kind): string;
 }
 
 export interface Watched {
@@ -120,7 +125,7 @@ export interface Controller extends ActorDefinition<ReconcileKey, ControllerArgs
   readonly writes: readonly Write[];
 }
 
-export function defineController(spec: ControllerSpec): Controller {
+export function defineController<S = undefined>(spec: ControllerSpec<S>): Controller {
   const writes = [...spec.writes, ...eventWrites];
   return {
     name: spec.name,
@@ -135,8 +140,9 @@ export function defineController(spec: ControllerSpec): Controller {
   };
 }
 
-class RunningController {
-  readonly #spec: ControllerSpec;
+class RunningController<S> {
+  readonly #spec: ControllerSpec<S>;
+  readonly #state: S;
   readonly #ctx: Context<ReconcileKey>;
   readonly #api: Api;
   readonly #events: EventRecorder;
@@ -147,13 +153,15 @@ class RunningController {
   readonly #parked = new Set<Key>();
 
   constructor(
-    spec: ControllerSpec,
+    spec: ControllerSpec<S>,
     writes: readonly Write[],
     ctx: Context<ReconcileKey>,
     { principal, informers, ownership }: ControllerArgs,
   ) {
     this.#spec = spec;
     this.#ctx = ctx;
+    // Without a `state` S is undefined, which is what a definition then reads.
+    this.#state = spec.state?.() as S;
     const { bus, clock, random, log, signal } = ctx;
     const onDeposed = () => ownership?.deposed();
     const epoch = () => ownership?.epoch;
@@ -172,9 +180,17 @@ class RunningController {
   }
 
   lister<T extends KubeObject>(kind: Kind<T>): Lister<T> {
+    return this.#informer(kind).lister as unknown as Lister<T>;
+  }
+
+  revision(kind: Kind): string {
+    return this.#informer(kind).revision;
+  }
+
+  #informer(kind: Kind): Informer<KubeObject> {
     const informer = this.#informers.get(kindId(kind));
     assert(informer, `${this.#spec.name} does not watch ${kind.resource}`);
-    return informer.lister as unknown as Lister<T>;
+    return informer;
   }
 
   #watch(watched: Watched, informer: Informer<KubeObject>): void {
@@ -261,11 +277,14 @@ class RunningController {
     log.debug("Finished syncing", { durationMs: clock.monotonic() - startedAt });
   }
 
-  #contextFor(key: Key, log: Log): ReconcileContext {
+  #contextFor(key: Key, log: Log): ReconcileContext<S> {
     const { clock, random, signal } = this.#ctx;
     const api = this.#own.recording(key, this.#api);
-    const lister: Listers["lister"] = (kind) => this.lister(kind);
-    return { api, clock, random, log, events: this.#events, signal, lister };
+    const listers: Listers = {
+      lister: (kind) => this.lister(kind),
+      revision: (kind) => this.revision(kind),
+    };
+    return { ...listers, state: this.#state, api, clock, random, log, events: this.#events, signal };
   }
 
   #fail(key: Key, log: Log, error: unknown): void {
