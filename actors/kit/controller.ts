@@ -21,8 +21,8 @@ import type { IndexFunction, Lister } from "./cache.ts";
 import { type Api, createApi } from "./client.ts";
 import { createRecorder, type EventRecorder, eventWrites } from "./events.ts";
 import type { Informer, Informers } from "./informer.ts";
-import { type Key, keyIn, keyOf } from "./object.ts";
-import { kindId, OwnWrites } from "./own-writes.ts";
+import { type Key, keyIn, keyOf, kindId } from "./object.ts";
+import { OwnWrites } from "./own-writes.ts";
 import type { Ownership } from "./owned.ts";
 import type { Write } from "./writes.ts";
 
@@ -284,7 +284,16 @@ class RunningController<S> {
       lister: (kind) => this.lister(kind),
       revision: (kind) => this.revision(kind),
     };
-    return { ...listers, state: this.#state, api, clock, random, log, events: this.#events, signal };
+    return {
+      ...listers,
+      state: this.#state,
+      api,
+      clock,
+      random,
+      log,
+      events: this.#events,
+      signal,
+    };
   }
 
   #fail(key: Key, log: Log, error: unknown): void {

@@ -16,7 +16,7 @@ import type { Log } from "../../runtime/log.ts";
 import { Cache, deepFreeze, type IndexFunction, type Lister } from "./cache.ts";
 import type { Api, Selection } from "./client.ts";
 import { deferred } from "./deferred.ts";
-import { keyOf } from "./object.ts";
+import { keyOf, kindId } from "./object.ts";
 
 export interface InformerHandlers<T> {
   onAdd?(object: T): void;
@@ -51,7 +51,7 @@ export interface InformersOptions {
   log: Log;
   /** Refuses changes to cached objects, by throwing at whoever tries. */
   freeze?: boolean;
-  /** Keeps of an object only what somebody reads; by `<resource>.<group>` or `<resource>`. */
+  /** Keeps of an object only what somebody reads; by `kindId`. */
   projections?: ReadonlyMap<string, <T extends KubeObject>(object: T) => T>;
 }
 
@@ -63,7 +63,7 @@ export function createInformers(api: Api, options: InformersOptions): Informers 
   let closed = false;
   return {
     of<T extends KubeObject>(kind: Kind<T>, selection: Selection = {}): Informer<T> {
-      const id = JSON.stringify([kind.group, kind.resource, selection]);
+      const id = JSON.stringify([kindId(kind), selection]);
       const known = running.get(id);
       // The id names the kind, so that what was kept under it is an informer of T.
       if (known) return known.informer as unknown as Informer<T>;
@@ -101,8 +101,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     this.#selection = selection;
     this.#clock = options.clock;
     this.#log = options.log.child({ informer: kind.resource });
-    const resource = kind.group ? `${kind.resource}.${kind.group}` : kind.resource;
-    const project = options.projections?.get(resource) ?? withoutManagedFields;
+    const project = options.projections?.get(kindId(kind)) ?? withoutManagedFields;
     this.#keep = options.freeze ? (object) => deepFreeze(project(object)) : project;
     // A process that ends before the first list has nobody left to tell.
     this.#firstList.promise.catch(() => undefined);

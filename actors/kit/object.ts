@@ -1,6 +1,6 @@
 /** How the kit names an object. */
 
-import type { KubeObject } from "../../manifests/index.ts";
+import type { Kind, KubeObject } from "../../manifests/index.ts";
 
 /**
  * `namespace/name`, or `name` where the kind has no namespace. A string, because it is also what
@@ -14,6 +14,11 @@ export function keyOf(object: KubeObject): Key {
 
 export function keyIn(namespace: string | undefined, name: string): Key {
   return namespace ? `${namespace}/${name}` : name;
+}
+
+/** `apps/deployments`, or `pods` in the core group. */
+export function kindId({ group, resource }: Kind): string {
+  return keyIn(group, resource);
 }
 
 export function splitKey(key: Key): { namespace: string; name: string } {

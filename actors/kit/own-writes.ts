@@ -11,7 +11,7 @@ import type { Kind, KubeObject } from "../../manifests/index.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Api } from "./client.ts";
 import type { Informer } from "./informer.ts";
-import { hasReached, type Key, keyIn } from "./object.ts";
+import { hasReached, type Key, kindId } from "./object.ts";
 
 interface Pending {
   since: number;
@@ -115,8 +115,4 @@ export class OwnWrites {
     }
     return written;
   }
-}
-
-export function kindId(kind: Kind): string {
-  return keyIn(kind.group, kind.resource);
 }
