@@ -18,6 +18,7 @@ import {
 import { holdSettings } from "./kernel-settings.ts";
 import type { Machine } from "./machine.ts";
 import { startDns, startProxy } from "./network.ts";
+import { startNode } from "./node.ts";
 import type { UpOptions } from "./options.ts";
 import { computePlaces, reachable, serviceAddress } from "./places.ts";
 import { waitUntilReady } from "./ready.ts";
@@ -39,7 +40,7 @@ export async function startCluster(
   { log, signal }: { log: Log; signal: AbortSignal },
 ): Promise<Cluster> {
   const site = await openSite(machine, options, log);
-  const { system, connections, certificates, places } = site;
+  const { system, connections, certificates, places, identity } = site;
   await makeBridges(site, machine);
   const stores = await startApi(site);
   const informers = await openInformers(site, "controllers");
@@ -53,16 +54,21 @@ export async function startCluster(
     if (options.proxy !== "none" && nft) await startProxy(site, { informers, nft });
     await startDns(site, { informers, place });
   }
+  const closings = await Promise.all(
+    places.map((it) => startNode(site, { place: it, informers, docker: machine.engine })),
+  );
   const url = `https://${reachable(options.listen)}:${site.httpsPort}`;
   const stop = async (): Promise<void> => {
     await system.stop();
+    for (const close of closings) close();
     informers.close();
     await stores.close();
     await connections.close();
   };
   try {
     const kubeconfig = await writeKubeconfig(options.dataDir, url, certificates);
-    const waiting = { url, certificates, informers, nodes: [], timeoutMs: readyTimeoutMs, signal };
+    const { nodes } = identity;
+    const waiting = { url, certificates, informers, nodes, timeoutMs: readyTimeoutMs, signal };
     await waitUntilReady(waiting);
     return { kubeconfig, url, stop };
   } catch (error) {

@@ -19,8 +19,8 @@ import { createApiEdge } from "./api-edge.ts";
 import { actorRoles, principalOf, type Role } from "./nats/roles.ts";
 import { serviceAddress } from "./places.ts";
 import type { Site } from "./site.ts";
+import { gitVersion } from "./version.ts";
 
-export const gitVersion = "v1.32.3+wherry0.1.0";
 /** All of this list run in one process at a time. */
 const controllers: readonly Controller[] = [deployment, replicaset];
 const shards = 2;
