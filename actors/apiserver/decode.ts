@@ -14,6 +14,7 @@ import {
   SyntaxFault,
   strictMessage,
 } from "../../manifests/index.ts";
+import { ProtobufError, parseProtobuf } from "../../manifests/protobuf.ts";
 import type { ApiRequest } from "./request.ts";
 
 /** As upstream's default for a request body (k8s: apiserver's MaxRequestBodyBytes). */
@@ -26,7 +27,8 @@ export interface DecodedBody {
   readonly warnings: string[];
 }
 
-const jsonTypes = ["application/json", "application/json;"];
+const jsonType = "application/json";
+const protobufType = "application/vnd.kubernetes.protobuf";
 const yamlTypes = ["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"];
 const text = new TextDecoder();
 
@@ -70,14 +72,15 @@ export function parseBody(
 ): { value: unknown; duplicates: string[] } {
   if (request.body.length === 0) return { value: undefined, duplicates: [] };
   assertSize(request.body);
-  const body = text.decode(request.body);
   const type = mediaType(request.contentType);
   try {
+    if (type === protobufType) return { value: parseProtobuf(request.body), duplicates: [] };
+    const body = text.decode(request.body);
     if (yamlTypes.includes(type)) return { value: parseYaml(body), duplicates: [] };
-    if (type !== "" && !jsonTypes.includes(type)) throw unsupportedMediaType(type);
+    if (type !== "" && type !== jsonType) throw unsupportedMediaType(type);
     return { value: parseJson(body), duplicates: findDuplicateFields(body) };
   } catch (error) {
-    if (!(error instanceof SyntaxFault)) throw error;
+    if (!(error instanceof SyntaxFault || error instanceof ProtobufError)) throw error;
     const what = kind
       ? `${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: `
       : "";
@@ -105,7 +108,7 @@ export function unsupportedMediaType(
   );
 }
 
-const jsonAndYaml = ["application/json", "application/yaml"];
+const jsonAndYaml = [jsonType, "application/yaml", protobufType];
 
 /** A body must not say that it is something else than what the path says. */
 function assertType(kind: Kind, value: unknown): void {

@@ -1,7 +1,13 @@
 /** Stage "merge": what a patch, in each of its formats, makes of an object. */
 
 import { apiError } from "../../manifests/api-error.ts";
-import type { Kind, KubeObject } from "../../manifests/index.ts";
+import {
+  applyJsonPatch,
+  applyMergePatch,
+  applyStrategicMergePatch,
+  type KubeObject,
+  PatchError,
+} from "../../manifests/index.ts";
 import type { Merge, Merged } from "./change.ts";
 import {
   decodeValue,
@@ -10,22 +16,15 @@ import {
   parseBody,
   unsupportedMediaType,
 } from "./decode.ts";
-import {
-  applyJsonPatch,
-  applyMergePatch,
-  applyStrategicMergePatch,
-  PatchError,
-} from "./pending.ts";
 import type { Resource } from "./registry/registry.ts";
 import type { ApiRequest } from "./request.ts";
 
-type Patch = (kind: Kind, current: KubeObject, patch: unknown) => unknown;
+type Patch = (typeName: string, current: object, patch: unknown) => unknown;
 
 const patches: Readonly<Record<string, Patch>> = {
-  "application/json-patch+json": (_kind, current, patch) => applyJsonPatch(current, patch),
-  "application/merge-patch+json": (_kind, current, patch) => applyMergePatch(current, patch),
-  "application/strategic-merge-patch+json": (kind, current, patch) =>
-    applyStrategicMergePatch(kind, current, patch),
+  "application/json-patch+json": (_type, current, patch) => applyJsonPatch(current, patch),
+  "application/merge-patch+json": (_type, current, patch) => applyMergePatch(current, patch),
+  "application/strategic-merge-patch+json": applyStrategicMergePatch,
 };
 
 /** Server-side apply has an issue of its own; clients fall back when they are told so. */
@@ -34,7 +33,7 @@ const applyType = "application/apply-patch+yaml";
 /** PATCH of an object. `kind` is the one that was asked for, which may not be the stored one. */
 export function patchWith(resource: Resource, request: ApiRequest): Merge {
   const { kind } = resource;
-  const patched = patchValue(kind, request);
+  const patched = patchValue(kind.typeName, request);
   const validation = fieldValidation(request.query);
   return (current) => {
     const shown = kind.conversion?.fromStored(current) ?? current;
@@ -44,7 +43,7 @@ export function patchWith(resource: Resource, request: ApiRequest): Merge {
 }
 
 /** PATCH of what a subresource shows instead of the object, such as a Scale. */
-export function patchValue(kind: Kind, request: ApiRequest): (current: KubeObject) => unknown {
+export function patchValue(typeName: string, request: ApiRequest): (current: object) => unknown {
   const type = mediaType(request.contentType);
   const apply = patches[type];
   if (!apply) throw unsupportedPatch(type);
@@ -54,12 +53,11 @@ export function patchValue(kind: Kind, request: ApiRequest): (current: KubeObjec
   }
   return (current) => {
     try {
-      return apply(kind, current, value);
+      return apply(typeName, current, value);
     } catch (error) {
       if (!(error instanceof PatchError)) throw error;
-      throw apiError(error.invalid ? "Invalid" : "BadRequest", error.message, undefined, {
-        cause: error,
-      });
+      const reason = error.code === 422 ? "Invalid" : "BadRequest";
+      throw apiError(reason, error.message, undefined, { cause: error });
     }
   };
 }

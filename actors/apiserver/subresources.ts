@@ -73,10 +73,10 @@ const acts: Readonly<Record<string, Act>> = {
     return change(context, resource, request, (current) => scaled(current, scale), showScale);
   },
   "patch scale": (context, resource, request) => {
-    const patched = patchValue(resource.kind, request);
+    const patched = patchValue("autoscaling.v1.Scale", request);
     const merge: Merge = (current) => {
       const before = scaleOf(current);
-      const value = patched(before as KubeObject);
+      const value = patched(before);
       const scale = decodeType<Scale>("autoscaling.v1.Scale", value).object;
       const touched = scale.metadata.resourceVersion !== before.metadata.resourceVersion;
       return scaled(

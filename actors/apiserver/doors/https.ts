@@ -42,7 +42,11 @@ export interface Streams {
   respond(exchange: Exchange, request: ApiRequest): Promise<boolean>;
   /** Throws an ApiError to refuse. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, asked: ApiRequest): Promise<void>;
+  /** Whether a connection to it can be upgraded. */
+  upgrades(asked: ApiRequest): boolean;
 }
+
+export type Observe = (request: ApiRequest, code: number, seconds: number) => void;
 
 const watchWindowBytes = 8 * 1024 * 1024;
 const encoder = new TextEncoder();
@@ -53,6 +57,7 @@ export async function openHttpsDoor(
   pipeline: Pipeline,
   site: Site,
   streams: Streams,
+  observe: Observe,
 ): Promise<HttpsDoor> {
   const server = createSecureServer({
     allowHTTP1: true,
@@ -65,7 +70,7 @@ export async function openHttpsDoor(
     maxSessionMemory: 64,
     settings: { maxConcurrentStreams: 1_000 },
   });
-  const door = new Door(pipeline, site, streams);
+  const door = new Door(pipeline, site, streams, observe);
   const release = attach(server, door);
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
@@ -124,17 +129,20 @@ class Door {
   readonly #pipeline: Pipeline;
   readonly #site: Site;
   readonly #streams: Streams;
+  readonly #observe: Observe;
   readonly #users = new WeakMap<object, User>();
 
-  constructor(pipeline: Pipeline, site: Site, streams: Streams) {
+  constructor(pipeline: Pipeline, site: Site, streams: Streams, observe: Observe) {
+    this.#observe = observe;
     this.#pipeline = pipeline;
     this.#site = site;
     this.#streams = streams;
   }
 
   async serve(exchange: Exchange): Promise<void> {
+    const began = performance.now();
     let accepted: Accepted = negotiate(undefined);
-    let warnings: readonly string[] = [];
+    let request: ApiRequest | undefined;
     const reply = await this.#pipeline.catching(async () => {
       const [path, query] = split(exchange.target);
       const route = routeOf(exchange.method, path, query);
@@ -142,20 +150,17 @@ class Door {
       if (route.type !== "resource") {
         const page = await this.#site.page(route, exchange, user);
         if (page.type === "json") return jsonReply(page.code, page.value);
-        answer(exchange, page.code, { "content-type": page.contentType }, [
-          encoder.encode(page.text),
-        ]);
+        answer(exchange, page.code, { "content-type": page.contentType }, page.text);
         return answered;
       }
       accepted = negotiate(header(exchange, "accept"));
-      const request = await requestOf(exchange, route, query, user, accepted);
+      request = await requestOf(exchange, route, query, user, accepted);
       if (route.verb === "watch") return await this.#watch(exchange, request);
       if (await this.#streams.respond(exchange, request)) return answered;
       return await this.#pipeline.handle(request);
     });
-    if (reply === answered) return;
-    warnings = reply.warnings;
-    await send(exchange, reply, accepted, warnings);
+    if (reply !== answered) await send(exchange, reply, accepted);
+    if (request) this.#observe(request, reply.code || 200, (performance.now() - began) / 1000);
   }
 
   async upgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -166,6 +171,8 @@ class Door {
       const user = this.#authenticate(raw.socket as TLSSocket);
       // Upstream's verb for a connection is that of its method; over WebSocket always GET.
       const asked = { ...baseRequest(route, query, user), verb: "create" as const };
+      if (!this.#streams.upgrades(asked))
+        throw apiError("BadRequest", "nothing here can be upgraded");
       await this.#streams.upgrade(raw, socket, head, asked);
     } catch (error) {
       const reply = await this.#pipeline.catching(() => Promise.reject(error));
@@ -283,19 +290,15 @@ async function requestOf(
   return { ...base, contentType, form, body: await exchange.body() };
 }
 
-async function send(
-  exchange: Exchange,
-  reply: ApiReply,
-  accepted: Accepted,
-  warnings: readonly string[],
-): Promise<void> {
+async function send(exchange: Exchange, reply: ApiReply, accepted: Accepted): Promise<void> {
+  const { warnings } = reply;
   const headers: Record<string, string | string[]> = { ...noCache };
   headers["content-type"] = accepted.type === "yaml" ? "application/yaml" : jsonType;
   if (warnings.length > 0) headers.warning = warnings.map(warningText);
   if (reply.code === 429 || reply.code === 503) headers["retry-after"] = "1";
   if (accepted.type === "yaml") {
     const value: unknown = JSON.parse(Buffer.concat([...reply.parts]).toString());
-    answer(exchange, reply.code, headers, [encoder.encode(stringifyYaml(value))]);
+    answer(exchange, reply.code, headers, stringifyYaml(value));
     return;
   }
   exchange.head(reply.code, headers);
@@ -335,9 +338,9 @@ function answer(
   exchange: Exchange,
   code: number,
   headers: Record<string, string | string[]>,
-  parts: readonly Uint8Array[],
+  body: string,
 ): void {
   exchange.head(code, headers);
-  if (exchange.method !== "HEAD") for (const part of parts) exchange.write(part);
+  if (exchange.method !== "HEAD") exchange.write(encoder.encode(body));
   exchange.end();
 }

@@ -1,0 +1,130 @@
+/** What an API actor has in a real process and not in a simulation: the HTTPS door and what it serves. */
+
+import { Counter, Histogram, Registry as MetricsRegistry } from "prom-client";
+import type { Edge, Inside, OpenEdge } from "../apiserver.ts";
+import type { ApiRequest } from "../request.ts";
+import { createDiscovery } from "./discovery.ts";
+import { type HttpsConfig, type HttpsDoor, openHttpsDoor, type Streams } from "./https.ts";
+import { type NodeStreamsContext, openLog, openTerminal } from "./node-streams.ts";
+import { createSite } from "./site.ts";
+import { assertTerminalProtocol, serveTerminal } from "./terminal.ts";
+
+export interface EdgeConfig {
+  readonly https: Omit<HttpsConfig, "host">;
+  /** Where to listen, all on one port. */
+  readonly hosts: readonly string[];
+  /** The address under which pods reach this machine; the port is the door's. */
+  readonly advertise?: string;
+  /** More of what /readyz asks. */
+  readonly checks?: ReadonlyMap<string, () => boolean>;
+  /** `v1.32.3+wherry0.1.0`. */
+  readonly gitVersion: string;
+  /** More of /metrics, in Prometheus' text format. */
+  readonly metrics?: () => Promise<string>;
+  /** Told of the port once the door is open. */
+  readonly onListening?: (port: number) => void;
+}
+
+export function httpsEdge(config: EdgeConfig): Edge {
+  return {
+    async open(ctx, inside): Promise<OpenEdge> {
+      const metrics = createMetrics();
+      const { registry } = inside.context;
+      const site = createSite({
+        discovery: createDiscovery(registry),
+        clock: ctx.clock,
+        gitVersion: config.gitVersion,
+        checks: new Map([...checksOf(inside), ...(config.checks ?? [])]),
+        metrics: async () => (await metrics.text()) + ((await config.metrics?.()) ?? ""),
+      });
+      const { bus, clock, random } = ctx;
+      const streams = createStreams({ bus, clock, random, pipeline: inside.pipeline }, inside);
+      const doors: HttpsDoor[] = [];
+      let { port } = config.https;
+      for (const host of config.hosts) {
+        const https = { ...config.https, host, port };
+        doors.push(await openHttpsDoor(https, inside.pipeline, site, streams, metrics.observe));
+        port = doors[0]?.port ?? port;
+      }
+      config.onListening?.(port);
+      const { advertise } = config;
+      return {
+        ...(advertise ? { address: { ip: advertise, port } } : {}),
+        async close() {
+          await Promise.all(doors.map((door) => door.close()));
+        },
+      };
+    },
+  };
+}
+
+function checksOf({ context }: Inside): ReadonlyMap<string, () => boolean> {
+  const { stores } = context.registry;
+  return new Map([
+    ["store-objects", () => stores.objects.ready],
+    ["store-events", () => stores.events.ready],
+    ["store-leases", () => stores.leases.ready],
+    ["namespaces", () => stores.objects.view.get("core.namespaces._.default") !== undefined],
+  ]);
+}
+
+function createStreams(context: NodeStreamsContext, { context: { authorizer } }: Inside): Streams {
+  return {
+    async respond(exchange, request) {
+      if (!isPod(request, ["log"]) || request.verb !== "get") return false;
+      authorizer.authorize(request);
+      const stream = await openLog(context, request);
+      exchange.head(200, { "content-type": "text/plain" });
+      if (stream) {
+        exchange.onClose(() => stream.close());
+        stream.onData(
+          1,
+          async (data) => {
+            if (!exchange.write(data)) await exchange.drained();
+          },
+          () => exchange.end(),
+        );
+        // What broke is seen as an answer that was cut off.
+        await stream.closed;
+      }
+      exchange.end();
+      return true;
+    },
+    async upgrade(raw, socket, head, request) {
+      authorizer.authorize(request);
+      assertTerminalProtocol(raw);
+      serveTerminal(raw, socket, head, await openTerminal(context, request));
+    },
+    upgrades: (request) => isPod(request, ["exec", "attach"]),
+  };
+}
+
+function isPod({ group, resource, subresource }: ApiRequest, subresources: string[]): boolean {
+  return group === "" && resource === "pods" && subresources.includes(subresource);
+}
+
+/** Names and labels as upstream's (k8s: apiserver/pkg/endpoints/metrics). */
+function createMetrics() {
+  const registry = new MetricsRegistry();
+  const labelNames = ["verb", "group", "resource", "subresource", "code"] as const;
+  const requests = new Counter({
+    name: "apiserver_request_total",
+    help: "Requests by verb, resource and HTTP status code.",
+    labelNames,
+    registers: [registry],
+  });
+  const durations = new Histogram({
+    name: "apiserver_request_duration_seconds",
+    help: "Time from a request's arrival to the end of its answer.",
+    labelNames: ["verb", "group", "resource"] as const,
+    buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers: [registry],
+  });
+  return {
+    text: () => registry.metrics(),
+    observe({ verb, group, resource, subresource }: ApiRequest, code: number, seconds: number) {
+      requests.inc({ verb, group, resource, subresource, code });
+      if (verb !== "watch") durations.observe({ verb, group, resource }, seconds);
+    },
+  };
+}

@@ -1,0 +1,128 @@
+/** The HTTPS door of a test's own API actor, with a CA, and kubeconfigs for stock kubectl. */
+
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { httpsEdge } from "../../actors/apiserver/doors/edge.ts";
+import {
+  createAuthority,
+  issueClientCertificate,
+  issueServerCertificate,
+} from "../../runtime/pki.ts";
+import { realClock } from "../../runtime/real.ts";
+import { startApi, type TestApi } from "./api.ts";
+
+export interface TestUser {
+  readonly user: string;
+  readonly groups: string[];
+}
+
+export interface TestHttpsApi extends TestApi {
+  readonly port: number;
+  readonly ca: string;
+  /** Key and certificate of a user, as PEM. */
+  credentials(user: TestUser): Promise<{ key: string; cert: string }>;
+  /** Of `admin`; other users by `kubeconfigOf`. */
+  readonly kubeconfig: string;
+  kubeconfigOf(user: TestUser): Promise<string>;
+  /** Runs stock kubectl; rejects when it fails, unless `fails` is expected. */
+  kubectl(args: readonly string[], options?: KubectlOptions): Promise<string>;
+}
+
+export interface KubectlOptions {
+  input?: string;
+  kubeconfig?: string;
+  /** Resolve with what it printed to stderr instead, and reject when it succeeds. */
+  fails?: boolean;
+}
+
+const validity = { clock: realClock, days: 1 };
+export const admin: TestUser = { user: "wherry-admin", groups: ["system:masters"] };
+
+export async function startHttpsApi(): Promise<TestHttpsApi> {
+  const dir = await mkdtemp(join(tmpdir(), "wherry-api-"));
+  const authority = await createAuthority({ commonName: "test", ...validity });
+  const server = await issueServerCertificate(authority, {
+    commonName: "kubernetes",
+    hosts: ["127.0.0.1", "localhost"],
+    ...validity,
+  });
+  let port = 0;
+  const edge = httpsEdge({
+    hosts: ["127.0.0.1"],
+    https: { port: 0, key: server.key, cert: server.certificate, ca: authority.certificate },
+    advertise: "127.0.0.1",
+    gitVersion: "v1.32.3+wherry0.1.0",
+    onListening: (chosen) => {
+      port = chosen;
+    },
+  });
+  const api = await startApi({ edge });
+
+  async function credentials(user: TestUser): Promise<{ key: string; cert: string }> {
+    const { key, certificate } = await issueClientCertificate(authority, { ...user, ...validity });
+    return { key, cert: certificate };
+  }
+
+  async function kubeconfigOf(user: TestUser): Promise<string> {
+    const { key, cert } = await credentials(user);
+    const path = join(dir, `kubeconfig-${user.user}`);
+    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    const config = {
+      apiVersion: "v1",
+      kind: "Config",
+      clusters: [
+        {
+          name: "test",
+          cluster: {
+            server: `https://127.0.0.1:${port}`,
+            "certificate-authority-data": base64(authority.certificate),
+          },
+        },
+      ],
+      users: [
+        {
+          name: "test",
+          user: { "client-certificate-data": base64(cert), "client-key-data": base64(key) },
+        },
+      ],
+      contexts: [{ name: "test", context: { cluster: "test", user: "test" } }],
+      "current-context": "test",
+    };
+    await writeFile(path, JSON.stringify(config), { mode: 0o600 });
+    return path;
+  }
+
+  const kubeconfig = await kubeconfigOf(admin);
+  return {
+    ...api,
+    port,
+    ca: authority.certificate,
+    credentials,
+    kubeconfig,
+    kubeconfigOf,
+    kubectl: (args, options = {}) =>
+      kubectl(
+        ["--kubeconfig", options.kubeconfig ?? kubeconfig, `--cache-dir=${dir}`, ...args],
+        options,
+      ),
+    async dispose() {
+      await api.dispose();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+function kubectl(args: readonly string[], options: KubectlOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile("kubectl", args, { timeout: 60_000 }, (error, stdout, stderr) => {
+      if (options.fails === true) {
+        if (error) resolve(stderr);
+        else reject(new Error(`kubectl ${args.join(" ")} did not fail: ${stdout}`));
+      } else if (error) reject(new Error(`kubectl ${args.join(" ")}: ${stderr}`, { cause: error }));
+      else resolve(stdout + stderr);
+    });
+    child.stdin?.end(options.input ?? "");
+  });
+}
