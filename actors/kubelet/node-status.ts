@@ -1,6 +1,11 @@
 /** The Node object as its kubelet reports it. Pure; after k8s:pkg/kubelet/nodestatus. */
 
-import type { Node, NodeCondition, NodeStatus } from "../../manifests/index.ts";
+import {
+  canonicalQuantity,
+  type Node,
+  type NodeCondition,
+  type NodeStatus,
+} from "../../manifests/index.ts";
 import { formatTime } from "../kit/time.ts";
 import type { KubeletConfig } from "./environment.ts";
 
@@ -40,11 +45,12 @@ export function computeNodeStatus(
   facts: NodeFacts,
 ): NodeStatus {
   const { machine, maxPods = defaultMaxPods } = config;
+  // In the API's own spelling, or every comparison with what it gives back would differ.
   const amounts = {
     cpu: String(machine.cpus),
-    "ephemeral-storage": `${Math.floor(machine.ephemeralStorageBytes / 1024)}Ki`,
-    memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
-    pods: String(maxPods),
+    "ephemeral-storage": kibibytes(machine.ephemeralStorageBytes),
+    memory: kibibytes(machine.memoryBytes),
+    pods: canonicalQuantity(maxPods),
   };
   const hostname = config.nodeName;
   return {
@@ -72,6 +78,10 @@ export function computeNodeStatus(
       architecture: machine.architecture,
     },
   };
+}
+
+function kibibytes(bytes: number): string {
+  return canonicalQuantity(`${Math.floor(bytes / 1024)}Ki`);
 }
 
 type Verdict = Pick<NodeCondition, "status" | "reason" | "message">;

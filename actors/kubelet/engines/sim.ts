@@ -219,7 +219,9 @@ export class SimEngine implements Engine {
     if (container?.state.status !== "running") return;
     const late = container.behavior.stopAfterMs ?? 0;
     const graceMs = graceSeconds * 1000;
-    if (late > 0) await this.#clock.sleep(Math.min(late, graceMs));
+    // A second stop with less grace may end it before.
+    const waitMs = Math.min(late, graceMs);
+    if (waitMs > 0) await Promise.race([this.#clock.sleep(waitMs), untilEnd(container).promise]);
     const obeyed = late <= graceMs && graceMs > 0;
     this.#exited(container, obeyed ? 143 : 137, "Error");
   }
