@@ -104,6 +104,18 @@ export function manifestsSubject(intake: "apply" | "submit", principal: string):
   return `wherry.manifests.${intake}.${encodeToken(principal)}`;
 }
 
+/** wherry.manifests.apply.*, and of submit what the stream captures. */
+export const manifestsSubjects = {
+  apply: "wherry.manifests.apply.*",
+  submit: "wherry.manifests.submit.*",
+} as const;
+
+/** The principal of either intake. */
+export function parseManifestsSubject(subject: string): string | undefined {
+  const [, , , principal, ...rest] = subject.split(".");
+  return principal && rest.length === 0 ? decodeToken(principal) : undefined;
+}
+
 /** wherry.manifests.results.<principal>.<id> */
 export function manifestsResultSubject(principal: string, id: string): string {
   return `wherry.manifests.results.${encodeToken(principal)}.${encodeToken(id)}`;

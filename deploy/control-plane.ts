@@ -44,6 +44,7 @@ export async function startApi(site: Site): Promise<Stores> {
     principal: world.principal,
     stores,
     grants: computeGrants(),
+    manifestEvents: true,
     serviceCidr: serviceCidr.text,
     dnsAddress: podSide === undefined ? undefined : serviceAddress(serviceCidr, "kube-dns"),
     edge: createApiEdge(edge),

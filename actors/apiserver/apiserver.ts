@@ -14,13 +14,18 @@ import type { ActorDefinition, Behavior, Context } from "../../runtime/actor.ts"
 import { errorMessage } from "../../runtime/errors.ts";
 import { objectKey } from "../../runtime/store/key.ts";
 import type { Stores } from "../../runtime/store/open.ts";
+import { createApi } from "../kit/client.ts";
+import { createInformers } from "../kit/informer.ts";
+import { owned } from "../kit/owned.ts";
 import { createAuthorizer, type Grants } from "./authz.ts";
 import { ensureEssentials } from "./bootstrap.ts";
 import { Pages } from "./continue.ts";
+import { openManifestsDoor } from "./doors/manifests.ts";
 import { openNatsDoor } from "./doors/nats.ts";
 import { createSessions } from "./doors/watch-sessions.ts";
 import { bindAtLedger } from "./ledger.ts";
 import { createLocalApi } from "./local.ts";
+import { manifestEvents } from "./manifest-events.ts";
 import { Objects } from "./objects.ts";
 import { createPipeline, type Pipeline, type PipelineContext } from "./pipeline.ts";
 import { type Address, Presence, renewMs } from "./presence.ts";
@@ -39,6 +44,8 @@ export interface ApiServerConfig {
   readonly dnsAddress?: string;
   /** The HTTPS door and whatever else needs the world outside; see `doors/edge.ts`. */
   readonly edge?: Edge;
+  /** Takes part in telling of every change; `principal` must be granted `ownerWrites`. */
+  readonly manifestEvents?: boolean;
 }
 
 /** What stands at the edge of an API actor in a real process and is absent in a simulation. */
@@ -69,14 +76,19 @@ export const apiserver: ActorDefinition<ApiServerMessage, ApiServerConfig> = {
     const inside = createInside(ctx, config);
     const edge = await config.edge?.open(ctx, inside);
     if (edge) ctx.onEnd(() => edge.close());
-    const sessions = createSessions(ctx, inside.pipeline, config.replica);
-    const door = openNatsDoor(ctx.bus, inside.pipeline, sessions);
+    const { pipeline } = inside;
+    const sessions = createSessions(ctx, pipeline, config.replica);
+    const doors = [
+      openNatsDoor(ctx.bus, pipeline, sessions),
+      openManifestsDoor(ctx.bus, pipeline, ctx.log),
+    ];
     ctx.onEnd(() => {
-      door.unsubscribe();
+      for (const door of doors) door.unsubscribe();
       sessions.close();
       inside.context.pages.close();
     });
-    return new ApiServer(ctx, config, inside.pipeline, edge?.address);
+    if (config.manifestEvents) spawnManifestEvents(ctx, config, inside);
+    return new ApiServer(ctx, config, pipeline, edge?.address);
   },
 };
 
@@ -121,6 +133,27 @@ class ApiServer implements Behavior<ApiServerMessage> {
       this.#ctx.log.debug("Could not leave", { error: errorMessage(error) });
     }
   }
+}
+
+/** The publisher owns its place like any other actor: by a Lease and an Epoch, over the NATS door. */
+function spawnManifestEvents(
+  ctx: Context<ApiServerMessage>,
+  { principal, replica, stores }: ApiServerConfig,
+  { context: { registry, objects } }: Inside,
+): void {
+  const { bus, clock, log } = ctx;
+  const informers = createInformers(createApi(bus, clock, { principal, writes: [] }), {
+    clock,
+    log,
+  });
+  ctx.onEnd(() => informers.close());
+  ctx.spawn(owned(manifestEvents), {
+    name: "manifest-events",
+    identity: replica,
+    principal,
+    informers,
+    args: (ownership) => ({ stores, registry, objects, ownership }),
+  });
 }
 
 function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): Inside {

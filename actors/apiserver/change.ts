@@ -59,7 +59,7 @@ export async function create(
   }
   const asStored = resource.kind.conversion?.toStored(decoded) ?? decoded;
   const dryRun = dryRunOption(request.query);
-  const guard = guardOf(request);
+  const guard = guardOf(resource, request);
   await assertNamespace(context, resource, request, asStored);
   const hookContext = hooksContext(context, request, warnings);
 
@@ -103,7 +103,7 @@ export async function change(
   options: ChangeOptions = {},
 ): Promise<ApiReply> {
   const dryRun = dryRunOption(request.query);
-  const guard = guardOf(request);
+  const guard = guardOf(resource, request);
   const { hooks } = resource;
   for (let attempt = 1; ; attempt++) {
     // The cache is right most of the time, and a compare-and-set says when it is not.

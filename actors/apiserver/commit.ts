@@ -59,15 +59,21 @@ export function existsAlready(resource: Resource, name: string): Error {
   return alreadyExists(nameOf(resource), name);
 }
 
-/** `<epoch name>@<resourceVersion>` as the guard of a commit; only the objects' stream has one. */
-export function guardOf(request: ApiRequest): Guard | undefined {
-  if (!request.epoch) return undefined;
-  const at = request.epoch.lastIndexOf("@");
-  const sequence = Number(request.epoch.slice(at + 1));
+/** Only the objects' stream has guards: Leases and Events are nobody's alone. */
+export function guardOf(resource: Resource, request: ApiRequest): Guard | undefined {
+  const { group, resource: plural } = resource.stored;
+  const elsewhere = plural === "leases" || (group === "" && plural === "events");
+  return request.epoch && !elsewhere ? parseEpoch(request.epoch) : undefined;
+}
+
+/** `<epoch name>@<resourceVersion>` as the guard of a commit. */
+export function parseEpoch(epoch: string): Guard {
+  const at = epoch.lastIndexOf("@");
+  const sequence = Number(epoch.slice(at + 1));
   if (at < 1 || !Number.isSafeInteger(sequence) || sequence < 1) {
-    throw apiError("BadRequest", `not an epoch: ${request.epoch}`);
+    throw apiError("BadRequest", `not an epoch: ${epoch}`);
   }
-  const name = request.epoch.slice(0, at);
+  const name = epoch.slice(0, at);
   const key = objectKey({ group: "wherry.io", resource: "epochs", namespace: "", name });
   return { key, sequence };
 }

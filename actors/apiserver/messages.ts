@@ -6,6 +6,8 @@
  * pipeline serves both doors, and whoever knows the Kubernetes API knows this one.
  */
 
+import type { ApiStatus } from "../../manifests/api-error.ts";
+
 /** On requests: the query string of the REST API (`labelSelector=a%3Db&limit=500`), without `?`. */
 export const queryHeader = "Wherry-Query";
 /** On requests: media type of the body; a patch's type. Default `application/json`. */
@@ -47,3 +49,33 @@ export type SessionMessage =
 export const watchHeartbeatMs = 5_000;
 export const watchSilenceMs = 15_000;
 export const watchWindowBytes = 8 * 1024 * 1024;
+
+/**
+ * Manifests by message (`wherry.manifests.apply.<principal>`, and `submit` to be kept until it is
+ * done): YAML or JSON, any number of documents. Query header: `namespace` for those that name
+ * none (default `default`), `dryRun=All`.
+ *
+ * The answer, or the message on `wherry.manifests.results.<principal>.<id>`, where the id is what
+ * the submission's `Nats-Msg-Id` header said, else its number in the stream, which JetStream's
+ * acknowledgement of the submission tells. Status header: 200, or the code of the first error.
+ */
+export interface ManifestsApplied {
+  results: ManifestApplied[];
+}
+
+export interface ManifestApplied {
+  apiVersion: string;
+  kind: string;
+  namespace?: string;
+  name: string;
+  /** `failed` comes with `error`; the documents after it are applied all the same. */
+  change: "created" | "configured" | "unchanged" | "failed";
+  uid?: string;
+  resourceVersion?: string;
+  error?: ApiStatus;
+}
+
+/** On submissions: names the result's subject, and lets JetStream drop a repetition. */
+export const submissionIdHeader = "Nats-Msg-Id";
+/** On `wherry.manifests.events.…`: the resourceVersion of the change. */
+export const revisionHeader = "Wherry-Revision";

@@ -44,7 +44,7 @@ export async function remove(
   request: ApiRequest,
 ): Promise<ApiReply> {
   const options = parseDeleteOptions(request);
-  const guard = guardOf(request);
+  const guard = guardOf(resource, request);
   const warnings: string[] = [];
   for (let attempt = 1; ; attempt++) {
     if (attempt > 1) await catchUp(resource);

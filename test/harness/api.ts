@@ -3,6 +3,8 @@
 import { type ApiServerConfig, apiserver } from "../../actors/apiserver/apiserver.ts";
 import { adminPrincipal } from "../../actors/apiserver/authn.ts";
 import { type Api, createApi } from "../../actors/kit/client.ts";
+import { ownerWrites } from "../../actors/kit/owned.ts";
+import { grantsOf } from "../../actors/kit/writes.ts";
 import { inboxPrefix } from "../../actors/subjects.ts";
 import { ApiError } from "../../manifests/api-error.ts";
 import { createLog } from "../../runtime/log.ts";
@@ -53,7 +55,7 @@ export async function startApi(config: Partial<ApiServerConfig> = {}): Promise<T
       replica: realRandom.suffix(8),
       principal: apiPrincipal,
       stores,
-      grants: new Map(),
+      grants: new Map([[apiPrincipal, grantsOf(ownerWrites)]]),
       serviceCidr: "10.96.0.0/16",
       dnsAddress: "10.96.0.10",
       ...config,

@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ApiServerConfig } from "../../actors/apiserver/apiserver.ts";
 import { httpsEdge } from "../../actors/apiserver/doors/edge.ts";
 import {
   createAuthority,
@@ -40,7 +41,7 @@ export interface KubectlOptions {
 const validity = { clock: realClock, days: 1 };
 export const admin: TestUser = { user: "wherry-admin", groups: ["system:masters"] };
 
-export async function startHttpsApi(): Promise<TestHttpsApi> {
+export async function startHttpsApi(config: Partial<ApiServerConfig> = {}): Promise<TestHttpsApi> {
   const dir = await mkdtemp(join(tmpdir(), "wherry-api-"));
   const authority = await createAuthority({ commonName: "test", ...validity });
   const server = await issueServerCertificate(authority, {
@@ -58,7 +59,7 @@ export async function startHttpsApi(): Promise<TestHttpsApi> {
       port = chosen;
     },
   });
-  const api = await startApi({ edge });
+  const api = await startApi({ ...config, edge });
 
   async function credentials(user: TestUser): Promise<{ key: string; cert: string }> {
     const { key, certificate } = await issueClientCertificate(authority, { ...user, ...validity });

@@ -7,6 +7,7 @@ import { createDiscovery } from "./discovery.ts";
 import { type HttpsConfig, type HttpsDoor, openHttpsDoor, type Streams } from "./https.ts";
 import { type NodeStreamsContext, openLog, openTerminal } from "./node-streams.ts";
 import { createSite } from "./site.ts";
+import { takeSubmits } from "./submits.ts";
 import { assertTerminalProtocol, serveTerminal } from "./terminal.ts";
 
 export interface EdgeConfig {
@@ -46,11 +47,13 @@ export function httpsEdge(config: EdgeConfig): Edge {
         doors.push(await openHttpsDoor(https, inside.pipeline, site, streams, metrics.observe));
         port = doors[0]?.port ?? port;
       }
+      const submits = takeSubmits({ bus, clock, log: ctx.log, pipeline: inside.pipeline });
       config.onListening?.(port);
       const { advertise } = config;
       return {
         ...(advertise ? { address: { ip: advertise, port } } : {}),
         async close() {
+          submits.close();
           await Promise.all(doors.map((door) => door.close()));
         },
       };

@@ -20,7 +20,8 @@ export interface Registry {
   readonly resources: readonly Resource[];
   /** An empty version means the preferred one. Throws NotFound in the REST API's words. */
   find(group: string, version: string, resource: string): Resource;
-  byKind(apiVersion: string, kind: string): Resource | undefined;
+  /** By the stored kind's group and resource, as keys have them. */
+  stored(group: string, resource: string): Resource | undefined;
 }
 
 export function createRegistry(stores: Stores, hooksOf: (kind: Kind) => Hooks): Registry {
@@ -30,10 +31,8 @@ export function createRegistry(stores: Stores, hooksOf: (kind: Kind) => Hooks): 
     return { kind, stored, store, hooks: hooksOf(stored) };
   });
   const byPath = new Map<string, Resource>();
-  const byGvk = new Map<string, Resource>();
   for (const resource of resources) {
-    const { group, version, kind, apiVersion, resource: plural } = resource.kind;
-    byGvk.set(`${apiVersion}/${kind}`, resource);
+    const { group, version, resource: plural } = resource.kind;
     byPath.set(`${group}/${version}/${plural}`, resource);
     // The stored version is the one that a request without a version means.
     const preferred = byPath.get(`${group}//${plural}`);
@@ -43,7 +42,7 @@ export function createRegistry(stores: Stores, hooksOf: (kind: Kind) => Hooks): 
   return {
     stores,
     resources,
-    byKind: (apiVersion, kind) => byGvk.get(`${apiVersion}/${kind}`),
+    stored: (group, plural) => byPath.get(`${group}//${plural}`),
     find(group, version, plural) {
       const found = byPath.get(`${group}/${version}/${plural}`);
       if (!found) throw pathNotFound();
