@@ -218,14 +218,3 @@ export function fromLabelSelector(selector: LabelSelector): Selector {
   }
   return requirements.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
 }
-
-/** An absent selector selects nothing, an empty one everything. */
-export function matchesLabelSelector(selector: LabelSelector | undefined, labels: Labels): boolean {
-  if (!selector) return false;
-  try {
-    return matchesSelector(fromLabelSelector(selector), labels);
-  } catch (error) {
-    if (error instanceof SelectorError) return false;
-    throw error;
-  }
-}

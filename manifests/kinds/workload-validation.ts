@@ -12,7 +12,6 @@ import type {
   ReplicationController,
   StatefulSet,
 } from "../schema/types.generated.ts";
-import { matchesLabelSelector } from "../selectors.ts";
 import { type FieldErrors, goMap, goSelector } from "../validation/field-error.ts";
 import { percent } from "../validation/formats.ts";
 import { isEmptySelector, validateSelector } from "../validation/selector.ts";
@@ -23,6 +22,7 @@ import {
   type ValidatorTable,
 } from "../validation/validator.ts";
 import { isPercent, percentOf } from "./int-or-percent.ts";
+import { selectsLabels } from "./label-selector.ts";
 import { validatePodTemplate } from "./pod-validation.ts";
 
 type Owner = Deployment | ReplicaSet | StatefulSet | DaemonSet;
@@ -76,7 +76,7 @@ function checkTemplateLabels(
 ): void {
   if (!selector || isEmptySelector(selector)) return;
   const labels = template.metadata?.labels;
-  if (matchesLabelSelector(selector, labels ?? {})) return;
+  if (selectsLabels(selector, labels ?? {})) return;
   const detail = "`selector` does not match template `labels`";
   errors.invalid("spec.template.metadata.labels", goMap(labels), detail);
 }
