@@ -36,6 +36,8 @@ const silentLooks = 3;
 const longestBackoffMs = 2_000;
 /** A tail longer than this was not removed by us: compaction itself leaves a record behind it. */
 const furthestTail = 16;
+/** Somebody compacts faster than we load: better late than never. */
+const mostReloads = 3;
 
 export class Feed {
   readonly #options: FeedOptions;
@@ -48,6 +50,9 @@ export class Feed {
   #position = 0;
   /** The stream as it was before the consumer was made. */
   #before: JournalInfo | undefined;
+  /** The end of the stream when loading began. */
+  #endAtLoad = 0;
+  #reloads = 0;
   #caughtUp = false;
   #progress = 0;
   #progressAtLook = 0;
@@ -94,6 +99,7 @@ export class Feed {
       this.#before = before;
       if (mode === "load" || this.#loading) {
         this.#loading = cache.startLoading(compacted);
+        this.#endAtLoad = before.lastSequence;
         this.#position = 0;
       }
       this.#consumption = journal.consume({
@@ -138,7 +144,18 @@ export class Feed {
     this.#options.onRecord(key, record);
     if (this.#loading) cache.load(this.#loading, key, record);
     else if (sequence > cache.revision) cache.apply(key, record);
-    if (key === compactedKey) cache.dropMarkers(decodeCompacted(record));
+    if (key === compactedKey) this.#heedCompaction(record);
+  }
+
+  /**
+   * A round of compaction that began while we were loading may remove a marker that we have not
+   * come to yet, of a put that we have: once more, and then there is time until the next round.
+   */
+  #heedCompaction(record: JournalRecord): void {
+    this.#options.cache.dropMarkers(decodeCompacted(record));
+    if (!this.#loading || record.sequence <= this.#endAtLoad) return;
+    if (++this.#reloads > mostReloads) return;
+    this.#reopen("load", new Error("Compacted while loading"));
   }
 
   /** True when a jump to `sequence` cannot be trusted; then everything is loaded anew. */
@@ -207,6 +224,7 @@ export class Feed {
     if (this.#loading) {
       const loading = this.#loading;
       this.#loading = undefined;
+      this.#reloads = 0;
       this.#position = Math.max(end, cache.revision);
       cache.install(loading, end);
     } else {
