@@ -3,17 +3,14 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { apiserver } from "../actors/apiserver/apiserver.ts";
 import type { Grants } from "../actors/apiserver/authz.ts";
-import { deployment } from "../actors/controllers/deployment.ts";
-import { replicaset } from "../actors/controllers/replicaset.ts";
+import { controllersActor, controllersWrites } from "../actors/controllers/controllers.ts";
 import { dnsWrites } from "../actors/dns/dns.ts";
 import { createApi } from "../actors/kit/client.ts";
-import type { Controller, ControllerArgs } from "../actors/kit/controller.ts";
 import { createInformers, type Informers } from "../actors/kit/informer.ts";
 import { owned, ownerWrites } from "../actors/kit/owned.ts";
 import { grantsOf } from "../actors/kit/writes.ts";
 import { ledger, ledgerWrites } from "../actors/scheduler/ledger.ts";
 import { shard, shardWrites } from "../actors/scheduler/shard.ts";
-import type { ActorDefinition } from "../runtime/actor.ts";
 import { openJournals, openStores, type Stores } from "../runtime/store/open.ts";
 import { createApiEdge } from "./api-edge.ts";
 import { actorRoles, principalOf, type Role } from "./nats/roles.ts";
@@ -21,8 +18,6 @@ import { serviceAddress } from "./places.ts";
 import type { Site } from "./site.ts";
 import { gitVersion } from "./version.ts";
 
-/** All of this list run in one process at a time. */
-const controllers: readonly Controller[] = [deployment, replicaset];
 const shards = 2;
 
 /** An API actor with both doors. */
@@ -57,7 +52,7 @@ export async function startApi(site: Site): Promise<Stores> {
 export function computeGrants(): Grants {
   const writes = {
     api: ownerWrites,
-    controllers: [...ownerWrites, ...controllers.flatMap((it) => it.writes)],
+    controllers: controllersWrites,
     scheduler: [...ownerWrites, ...shardWrites],
     ledger: [...ownerWrites, ...ledgerWrites],
     proxy: [],
@@ -88,27 +83,9 @@ export interface OwnedParts {
 export async function startControllers(site: Site, parts: OwnedParts): Promise<void> {
   const world = await site.connections.worldOf("controllers");
   const { principal } = world;
-  const { informers } = parts;
-  site.system.spawn(
-    owned(allControllers),
-    {
-      ...parts,
-      name: "controllers",
-      principal,
-      args: (ownership) => ({ principal, informers, ownership }),
-    },
-    { name: "controllers", world },
-  );
+  const caPem = site.certificates.authority.certificate;
+  site.system.spawn(controllersActor, { ...parts, principal, caPem }, { world });
 }
-
-/** The controllers under one ownership, each a child that crashes and restarts by itself. */
-const allControllers: ActorDefinition<never, ControllerArgs> = {
-  name: "controllers",
-  start(ctx, args) {
-    for (const controller of controllers) ctx.spawn(controller, args);
-    return { receive: () => undefined };
-  },
-};
 
 export async function startScheduler(site: Site, parts: OwnedParts): Promise<void> {
   const world = await site.connections.worldOf("scheduler");

@@ -10,12 +10,13 @@
  */
 
 import type { KubeObject } from "../../manifests/index.ts";
-import type { ActorDefinition } from "../../runtime/actor.ts";
+import type { ActorDefinition, Context } from "../../runtime/actor.ts";
 import { createApi } from "../kit/client.ts";
-import { createInformers } from "../kit/informer.ts";
+import type { Controller } from "../kit/controller.ts";
+import { createInformers, type Informers } from "../kit/informer.ts";
 import { kindId } from "../kit/object.ts";
 import { owned, ownerWrites } from "../kit/owned.ts";
-import { type Grant, grantsOf } from "../kit/writes.ts";
+import type { Write } from "../kit/writes.ts";
 import { garbageCollector } from "./garbage-collector.ts";
 import { type ControllerSettings, controllers } from "./index.ts";
 
@@ -23,49 +24,64 @@ export interface ControllersArgs extends ControllerSettings {
   principal: string;
   /** Of this process, and of no other one ever. */
   identity: string;
-  /** Refuses changes to cached objects; for tests. */
-  freeze?: boolean;
+  /** Shared with whatever else runs in this process. */
+  informers: Informers;
 }
 
-/** What the principal of this process may write: its row in the API actors' table. */
-export const controllersGrants: readonly Grant[] = grantsOf([
+/** What the principal of this process writes: by it the API actors' table is made. */
+export const controllersWrites: readonly Write[] = [
   ...ownerWrites,
   ...controllers({ caPem: "" }).flatMap(({ writes }) => writes),
-]);
+];
 
 export const controllersActor: ActorDefinition<never, ControllersArgs> = {
   name: "controllers",
-  start(ctx, { principal, identity, freeze, caPem }) {
-    const { bus, clock, log } = ctx;
-    const api = createApi(bus, clock, { principal, writes: [], signal: ctx.signal });
+  start(ctx, { principal, identity, informers, caPem }) {
     const list = controllers({ caPem });
-    const projections = new Map(metadataOnly(list).map((kind) => [kind, onlyMetadata]));
-    const informers = createInformers(api, { clock, log, freeze, projections });
-    ctx.onEnd(() => informers.close());
+    const collector = collectorInformers(ctx, principal, list, informers);
     for (const controller of list) {
-      ctx.spawn(owned(controller), {
-        name: controller.name,
-        identity,
-        principal,
-        informers,
-        args: (ownership) => ({ principal, informers, ownership }),
-      });
+      const seen = controller === garbageCollector ? collector : informers;
+      ctx.spawn(
+        owned(controller),
+        {
+          name: controller.name,
+          identity,
+          principal,
+          informers,
+          args: (ownership) => ({ principal, informers: seen, ownership }),
+        },
+        { name: controller.name },
+      );
     }
     return { receive: () => undefined };
   },
 };
 
-/** Kinds that only the garbage collector watches, which reads nothing but who owns what. */
-function metadataOnly(list: ReturnType<typeof controllers>): string[] {
+/**
+ * The garbage collector watches every kind, but reads only who owns what. Of kinds that nobody
+ * else here reads it keeps just that; the others it shares.
+ */
+function collectorInformers(
+  { bus, clock, log, signal, onEnd }: Context<never>,
+  principal: string,
+  list: readonly Controller[],
+  shared: Informers,
+): Informers {
+  const api = createApi(bus, clock, { principal, writes: [], signal });
+  const own = createInformers(api, { clock, log, project: onlyOwnership });
+  onEnd(() => own.close());
   const read = new Set(
     list
       .filter((controller) => controller !== garbageCollector)
       .flatMap(({ watches }) => watches.map(({ kind }) => kindId(kind))),
   );
-  return garbageCollector.watches.map(({ kind }) => kindId(kind)).filter((kind) => !read.has(kind));
+  return {
+    of: (kind, selection) => (read.has(kindId(kind)) ? shared : own).of(kind, selection),
+    close: () => own.close(),
+  };
 }
 
-function onlyMetadata<T extends KubeObject>({ apiVersion, kind, metadata }: T): T {
-  const { managedFields: _, annotations: __, ...kept } = metadata;
+function onlyOwnership<T extends KubeObject>({ apiVersion, kind, metadata }: T): T {
+  const { managedFields: _, annotations: __, labels: ___, ...kept } = metadata;
   return { apiVersion, kind, metadata: kept } as T;
 }

@@ -51,8 +51,8 @@ export interface InformersOptions {
   log: Log;
   /** Refuses changes to cached objects, by throwing at whoever tries. */
   freeze?: boolean;
-  /** Keeps of an object only what somebody reads; by `kindId`. */
-  projections?: ReadonlyMap<string, <T extends KubeObject>(object: T) => T>;
+  /** Keeps of every object only what somebody reads; by default all but managedFields. */
+  project?: <T extends KubeObject>(object: T) => T;
 }
 
 const firstPauseMs = 200;
@@ -101,7 +101,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     this.#selection = selection;
     this.#clock = options.clock;
     this.#log = options.log.child({ informer: kind.resource });
-    const project = options.projections?.get(kindId(kind)) ?? withoutManagedFields;
+    const project = options.project ?? withoutManagedFields;
     this.#keep = options.freeze ? (object) => deepFreeze(project(object)) : project;
     // A process that ends before the first list has nobody left to tell.
     this.#firstList.promise.catch(() => undefined);
