@@ -12,6 +12,7 @@ export * from "./kinds/kind.ts";
 export * from "./kinds/lookup.ts";
 export * from "./patch/index.ts";
 export * from "./quantity.ts";
+export * from "./schema/openapi.ts";
 export * from "./selectors.ts";
 export * from "./validate.ts";
 export * from "./yaml.ts";

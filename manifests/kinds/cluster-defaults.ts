@@ -19,9 +19,7 @@ export const clusterDefaults: DefaultTable = {
   "core.v1.NodeStatus": (status: NodeStatus) => {
     if (status.capacity) status.allocatable ??= { ...status.capacity };
   },
-  "core.v1.Secret": (secret: Secret) => {
-    secret.type ||= "Opaque";
-  },
+  "core.v1.Secret": setSecret,
   "core.v1.PersistentVolume": (volume: PersistentVolume) => {
     volume.status = { ...volume.status, phase: volume.status?.phase || "Pending" };
     volume.spec.persistentVolumeReclaimPolicy ||= "Retain";
@@ -50,6 +48,15 @@ function setNamespace(namespace: Namespace): void {
   namespace.status = { ...namespace.status, phase: namespace.status?.phase || "Active" };
   const { name, labels } = namespace.metadata;
   if (name) namespace.metadata.labels = { ...labels, "kubernetes.io/metadata.name": name };
+}
+
+/** stringData is a way of writing data, never of reading it: it goes into data and is not kept. */
+function setSecret(secret: Secret): void {
+  secret.type ||= "Opaque";
+  for (const [key, text] of Object.entries(secret.stringData ?? {})) {
+    secret.data = { ...secret.data, [key]: Buffer.from(text, "utf8").toString("base64") };
+  }
+  delete secret.stringData;
 }
 
 /** For containers a limit's maximum is the default limit, and the default limit or the minimum the default request. */

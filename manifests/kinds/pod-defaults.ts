@@ -58,6 +58,9 @@ function setPodSpec(spec: PodSpec): void {
   spec.dnsPolicy ||= "ClusterFirst";
   spec.securityContext ??= {};
   spec.schedulerName ||= "default-scheduler";
+  // The account's field once had another name; each says what the other does, for old clients.
+  spec.serviceAccountName ||= spec.serviceAccount;
+  if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
 }
 
 function setContainer(container: Container): void {

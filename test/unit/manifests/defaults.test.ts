@@ -211,6 +211,10 @@ test("defaults: the rest, one of each", () => {
     status: { phase: "Active" },
   });
   expect(defaulted(Secret, {}).type).toBe("Opaque");
+  const secret = defaulted(Secret, { data: { a: "YQ==", b: "Yg==" }, stringData: { b: "ä" } });
+  expect(secret.data).toEqual({ a: "YQ==", b: "w6Q=" });
+  expect(secret).not.toHaveProperty("stringData");
+  expect(podWith({ serviceAccount: "x" }).spec.serviceAccountName).toBe("x");
   expect(defaulted(PersistentVolumeClaim, {})).toMatchObject({
     spec: { volumeMode: "Filesystem" },
     status: { phase: "Pending" },
