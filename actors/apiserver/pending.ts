@@ -12,9 +12,3 @@ export function tableOf(
     cells: rows.map((r) => [r.metadata.name]),
   };
 }
-export function openapiIndex(): object {
-  return { paths: {} };
-}
-export function openapiV3(_p: string): object | undefined {
-  return undefined;
-}

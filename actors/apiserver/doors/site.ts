@@ -1,10 +1,10 @@
 /** Everything at the HTTPS door that is not a resource: discovery, OpenAPI, version, health, metrics. */
 
 import { apiError } from "../../../manifests/api-error.ts";
+import { openapiIndex, openapiV3 } from "../../../manifests/index.ts";
 import type { Clock, Timer } from "../../../runtime/clock.ts";
 import { authenticatedGroup, isMaster } from "../authn.ts";
 import { denyPath } from "../authz.ts";
-import { openapiIndex, openapiV3 } from "../pending.ts";
 import { pathNotFound } from "../registry/registry.ts";
 import type { User } from "../request.ts";
 import { negotiate } from "./accept.ts";
