@@ -3,11 +3,6 @@ import type { Argv } from "yargs";
 import { loadConnection } from "./kubeconfig.ts";
 import { createRest, type Rest } from "./rest.ts";
 
-/** A refusal in a whole sentence: printed as it is, exit code 1. */
-export class CommandError extends Error {
-  override name = "CommandError";
-}
-
 export interface CommandContext {
   rest: Rest;
   /** Of `-n`, else of the kubeconfig's context. */

@@ -1,7 +1,8 @@
 /** `wherry delete`: by name, by selector or by manifest, and waits until the objects are gone. */
 import { isNotFound } from "../../manifests/api-error.ts";
 import type { KubeObject } from "../../manifests/index.ts";
-import { type Command, type CommandContext, CommandError } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { CommandError } from "./errors.ts";
 import { readManifests } from "./files.ts";
 import { resolveTargets } from "./get.ts";
 import { lines } from "./lines.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { KubeObject } from "../../manifests/index.ts";
 import { parseManifests } from "../../manifests/index.ts";
 import { errorMessage } from "../../runtime/errors.ts";
-import { CommandError } from "./command.ts";
+import { CommandError } from "./errors.ts";
 
 const manifestName = /\.(ya?ml|json)$/;
 

@@ -1,7 +1,8 @@
 /** `wherry get`: objects as the server prints them, or whole. */
 import { isNotFound } from "../../manifests/api-error.ts";
 import { type KubeObject, stringifyYaml } from "../../manifests/index.ts";
-import { type Command, type CommandContext, CommandError } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { CommandError } from "./errors.ts";
 import { lines } from "./lines.ts";
 import { discover, displayName, findResources, pathOf, type Resource } from "./resources.ts";
 import { type Table, tableLines } from "./table.ts";

@@ -5,7 +5,7 @@ import { deleteCommand } from "./delete.ts";
 import { get } from "./get.ts";
 import { logs } from "./logs.ts";
 
-export { CommandError } from "./command.ts";
+export { CommandError } from "./errors.ts";
 
 export function addCliCommands(program: Argv): Argv {
   return [get, deleteCommand, logs].reduce<Argv>(

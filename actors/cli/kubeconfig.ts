@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseYaml } from "../../manifests/index.ts";
-import { CommandError } from "./command.ts";
+import { CommandError } from "./errors.ts";
 
 export interface Connection {
   server: URL;

@@ -1,6 +1,7 @@
 /** `wherry logs`: what a container wrote. */
 import type { KubeObject, Pod } from "../../manifests/index.ts";
-import { type Command, type CommandContext, CommandError } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { CommandError } from "./errors.ts";
 import { resolveTargets } from "./get.ts";
 import { pathOf } from "./resources.ts";
 

@@ -1,5 +1,5 @@
 /** Finds what a user means by `deploy`, `svc` or `pods.v1`, from the server's discovery. */
-import { CommandError } from "./command.ts";
+import { CommandError } from "./errors.ts";
 import type { Rest } from "./rest.ts";
 
 export interface Resource {

@@ -1,7 +1,7 @@
 /** The REST API over HTTPS: one request, or a body that goes on. Errors are ApiErrors. */
 import { Agent, request } from "node:https";
 import { ApiError, type ApiStatus } from "../../manifests/api-error.ts";
-import { CommandError } from "./command.ts";
+import { CommandError } from "./errors.ts";
 import type { Connection } from "./kubeconfig.ts";
 
 export interface RestRequest {

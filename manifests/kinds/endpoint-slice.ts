@@ -1,4 +1,4 @@
-/** How an EndpointSlice says whose it is; the labels are those of upstream (k8s:staging/src/k8s.io/api/discovery/v1). */
+/** How an EndpointSlice says whose it is: the labels of upstream (k8s.io/api/discovery/v1). */
 import type { EndpointSlice } from "../schema/types.generated.ts";
 
 export const serviceNameLabel = "kubernetes.io/service-name";

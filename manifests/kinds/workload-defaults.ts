@@ -1,4 +1,4 @@
-/** Defaults of the kinds that make pods (k8s:pkg/apis/apps/v1, batch/v1, autoscaling/v2, core/v1; defaults.go of each). */
+/** Defaults of the kinds that make pods (k8s:pkg/apis/{apps/v1,batch/v1,autoscaling/v2}/defaults.go). */
 import type {
   CronJobSpec,
   DaemonSetSpec,
