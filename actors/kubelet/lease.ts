@@ -38,7 +38,9 @@ export const nodeLease: ActorDefinition<{ type: "renew" }, NodeLeaseArgs> = {
       async receive() {
         try {
           lease = await renew(ctx, args, lease);
-          ctx.after(renewIntervalMs, { type: "renew" });
+          // Nodes that started together must not renew together for ever.
+          const jitterMs = renewIntervalMs * 0.04 * ctx.random.next();
+          ctx.after(renewIntervalMs + jitterMs, { type: "renew" });
         } catch (error) {
           ctx.log.debug("Lease not renewed", { error: errorMessage(error) });
           if (isConflict(error) || isNotFound(error) || isAlreadyExists(error)) lease = undefined;

@@ -1,7 +1,8 @@
 /**
  * What runs on the node, as the engine last told it. The engine's events are hints: each of them
  * leads to one look at both lists, many at once to one look. While the event stream stands, lists
- * are read once a minute for what it may have missed; while it is broken, every two seconds.
+ * are read once a minute for what it may have missed; while it is broken, every two seconds; and
+ * an engine that does not answer is asked again twice a second.
  *
  * After k8s:pkg/kubelet/pleg; it also is what decides whether the engine is well.
  */
@@ -19,6 +20,8 @@ export interface RuntimeListener {
 
 const quietIntervalMs = 60_000;
 const brokenIntervalMs = 2_000;
+/** To ask whether an absent engine is back costs nothing. */
+const absentIntervalMs = 500;
 const gatherMs = 5;
 
 export class RuntimeCache {
@@ -116,11 +119,10 @@ export class RuntimeCache {
     await this.refresh().catch(() => undefined);
     if (this.#stopped) return;
     if (!this.#events && this.problem === undefined) this.#openEvents();
-    const isQuiet = this.#events !== undefined && this.problem === undefined;
+    const withEvents = this.#events ? quietIntervalMs : brokenIntervalMs;
+    const nextMs = this.problem === undefined ? withEvents : absentIntervalMs;
     this.#timer?.dispose();
-    this.#timer = this.#clock.setTimer(isQuiet ? quietIntervalMs : brokenIntervalMs, () => {
-      void this.#look();
-    });
+    this.#timer = this.#clock.setTimer(nextMs, () => void this.#look());
   }
 
   #openEvents(): void {

@@ -294,6 +294,12 @@ function refuse(pod: Pod, name: string, which: string, hasEnded: boolean): Refus
   }
   const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
   const status = [...initContainerStatuses, ...containerStatuses].find((it) => it.name === name);
-  const reason = status?.state?.waiting?.reason ?? "ContainerCreating";
+  const waiting = status?.state?.waiting?.reason ?? "ContainerCreating";
+  const reason = waitingWords[waiting] ?? waiting;
   return new Refusal(400, "BadRequest", `${where} is waiting to start: ${reason}`);
 }
+
+const waitingWords: Record<string, string> = {
+  ErrImagePull: "image can't be pulled",
+  ImagePullBackOff: "trying and failing to pull image",
+};

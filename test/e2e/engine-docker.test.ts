@@ -154,9 +154,16 @@ test("docker engine: a bridge removed behind Docker's back is made again", async
   const node3 = open("node-3", "10.213.9.0/24");
   await node3.removeSandbox(await node3.runSandbox(sandboxConfig()));
   await run("ip", ["link", "delete", node3.network.bridge]);
-  const sandbox = await node3.runSandbox(sandboxConfig());
-  expect((await node3.listSandboxes())[0]).toMatchObject({ id: sandbox, running: true });
-  await node3.removeSandbox(sandbox);
+  const second = await node3.runSandbox(sandboxConfig());
+  expect((await node3.listSandboxes())[0]).toMatchObject({ id: second, running: true });
+  // Now with a pod in it, which has lost its network and must say so.
+  await run("ip", ["link", "delete", node3.network.bridge]);
+  const third = await node3.runSandbox(sandboxConfig());
+  const running = Object.fromEntries(
+    (await node3.listSandboxes()).map((it) => [it.id, it.running]),
+  );
+  expect(running).toEqual({ [second]: false, [third]: true });
+  for (const id of [second, third]) await node3.removeSandbox(id);
 });
 
 test("docker engine: a removed sandbox leaves no file", async () => {

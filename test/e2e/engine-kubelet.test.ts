@@ -1,7 +1,7 @@
 /** The kubelet on a real Docker and a real API: what only the real parts can show. */
 
 import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Api } from "../../actors/kit/client.ts";
@@ -334,4 +334,31 @@ test("kubelet on docker: started again it adopts what runs", async () => {
   await untilPod("after-restart", isReady);
   const after = await api.get(Pod, "default/fast");
   expect(after.status).toEqual(before.status);
+});
+
+test("kubelet on docker: a dockerd that was killed comes back to pods that ran on", async () => {
+  const before = await untilPod("fast", isReady);
+  const readiness = async () => {
+    const { status } = await api.get(Node, nodeName);
+    return status?.conditions?.find(({ type }) => type === "Ready")?.status;
+  };
+  process.kill(docker.pid, "SIGKILL");
+  await waitFor("the node to be not ready", async () => (await readiness()) === "False", {
+    everyMs: 5,
+  });
+  await create("after-dockerd", container(sleep));
+  await untilPod("after-dockerd", isReady);
+  await waitFor("the node to be ready", async () => (await readiness()) === "True");
+  const after = await api.get(Pod, "default/fast");
+  expect(appState(after)?.containerID).toBe(appState(before)?.containerID);
+  expect(appState(after)?.restartCount).toBe(0);
+  expect(isReady(after)).toBe(true);
+});
+
+test("kubelet on docker: a pod on the machine's own network has the machine's address", async () => {
+  await create("host", container(`hostname; ${sleep}`), { hostNetwork: true });
+  const pod = await untilPod("host", isReady);
+  expect(pod.status?.podIP).toBe("127.0.0.1");
+  const { stream } = await openNode("logs", pod, logOptions);
+  expect(await textOf(stream, channels.stdout)).toBe(`${hostname()}\n`);
 });

@@ -15,6 +15,7 @@ import {
   readdir,
   readFile,
   readlink,
+  realpath,
   rename,
   rm,
   stat,
@@ -63,10 +64,18 @@ export class DiskFiles implements PodFiles {
     return path;
   }
 
+  /** A link that a container made in its volume must not lead the mount to the machine's files. */
   async ensureSubPath(_uid: string, volumePath: string, subPath: string): Promise<void> {
-    const path = join(volumePath, subPath);
-    if (await exists(path)) return;
-    await mkdir(path, { recursive: true, mode: 0o777 });
+    const volume = await realpath(volumePath);
+    let path = volumePath;
+    for (const part of subPath.split("/")) {
+      path = join(path, part);
+      if (!(await exists(path))) await mkdir(path, { mode: 0o777 });
+      const real = await realpath(path);
+      if (real !== volume && !real.startsWith(`${volume}/`)) {
+        throw new VolumeError(`subPath "${subPath}" leads out of its volume`);
+      }
+    }
   }
 
   async writeFile(uid: string, name: string, text: string, mode = 0o644): Promise<string> {

@@ -37,6 +37,7 @@ import {
   toStartError,
 } from "./errors.ts";
 import { type EventCursor, openEvents } from "./events.ts";
+import { StartGate } from "./gate.ts";
 import * as images from "./images.ts";
 import { containerName, label, type Owner, ownerFilter, sandboxName } from "./labels.ts";
 import { ensureNetwork, type PodNetwork, podNetwork, remakeNetwork } from "./network.ts";
@@ -73,6 +74,7 @@ export class DockerEngine implements Engine {
   readonly #cursor: EventCursor = { since: undefined };
   /** What an inspection told of a container, until an event or another state in the list. */
   readonly #known = new Map<string, { listed: string; state: ContainerState }>();
+  readonly #gate = new StartGate();
   #networkReady: Promise<void> | undefined;
 
   constructor(options: DockerEngineOptions) {
@@ -101,7 +103,7 @@ export class DockerEngine implements Engine {
     });
     const id = await this.#create(name, create, (found) => found.State.Running);
     try {
-      await this.#startSandbox(id);
+      await this.#gate.run("sandbox", () => this.#startSandbox(id));
     } catch (error) {
       await this.removeSandbox(id).catch(() => undefined);
       throw error;
@@ -154,7 +156,7 @@ export class DockerEngine implements Engine {
   async startContainer(id: string): Promise<void> {
     this.#known.delete(id);
     try {
-      await this.#docker.getContainer(id).start();
+      await this.#gate.run("container", () => this.#docker.getContainer(id).start());
     } catch (error) {
       if (statusCodeOf(error) !== 304) throw toStartError(error);
     }
@@ -268,13 +270,17 @@ export class DockerEngine implements Engine {
   }
 
   async #startSandbox(id: string): Promise<void> {
+    const before = this.#networkReady;
     try {
       await this.#docker.getContainer(id).start();
     } catch (error) {
       if (statusCodeOf(error) === 304) return;
       if (!isNetworkMissing(error)) throw toEngineError(error);
-      this.#networkReady = remakeNetwork(this.#docker, this.#owner, this.network);
-      await this.#networkReady;
+      // One of many that fail at once makes it anew; the others only wait for that.
+      if (this.#networkReady === before) {
+        this.#networkReady = remakeNetwork(this.#docker, this.#owner, this.network);
+      }
+      await this.#ensureNetwork();
       await call(() => this.#docker.getContainer(id).start());
     }
   }

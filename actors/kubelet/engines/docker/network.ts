@@ -42,14 +42,24 @@ export async function ensureNetwork(
   await createNetwork(docker, owner, network);
 }
 
-/** The kernel's bridge was removed behind Docker's back: the network is made anew. */
+/**
+ * The kernel's bridge was removed behind Docker's back: the network is made anew. Sandboxes that
+ * still run in it have lost their network with it; they are stopped, so that the kubelet replaces
+ * them.
+ */
 export async function remakeNetwork(
   docker: Docker,
   owner: Owner,
   network: PodNetwork,
 ): Promise<void> {
   const found = await findNetwork(docker, network.name);
-  if (found) await callUnlessGone(() => docker.getNetwork(found.Id).remove());
+  if (found) {
+    const ids = Object.keys(found.Containers ?? {});
+    await Promise.all(
+      ids.map((id) => callUnlessGone(() => docker.getContainer(id).stop({ t: 0 }))),
+    );
+    await callUnlessGone(() => docker.getNetwork(found.Id).remove());
+  }
   await createNetwork(docker, owner, network);
 }
 

@@ -27,7 +27,11 @@ export function containerState(info: Inspected): ContainerState {
     status: outcome.status,
     createdAt,
     startedAt,
-    finishedAt: outcome.status === "exited" ? parseTime(info.State.FinishedAt) || createdAt : 0,
+    // Docker notes the end of a short life before its beginning, now and then.
+    finishedAt:
+      outcome.status === "exited"
+        ? Math.max(parseTime(info.State.FinishedAt) || createdAt, startedAt)
+        : 0,
     exitCode: outcome.status === "exited" ? info.State.ExitCode : 0,
     reason: outcome.reason,
     message: outcome.status === "exited" ? info.State.Error : "",

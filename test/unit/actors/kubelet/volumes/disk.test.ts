@@ -66,6 +66,11 @@ describe("volumes on disk", () => {
     expect(await readdir(path)).toEqual(["kept"]);
     await disk.ensureSubPath("pod", path, "sub/path");
     expect(await readdir(join(path, "sub"))).toEqual(["path"]);
+    await symlink(root, join(path, "out"));
+    await expect(disk.ensureSubPath("pod", path, "out/etc")).rejects.toThrow(
+      "leads out of its volume",
+    );
+    expect(await readdir(root)).toEqual(["pods"]);
   });
 
   test("volumes on disk: a host path must be what its type says", async () => {
