@@ -20,16 +20,18 @@ import { hollowMachine } from "../../../../actors/kubelet/machine.ts";
 import { MemoryFiles } from "../../../../actors/kubelet/volumes/memory.ts";
 import { type Container, Event, Namespace, type Node, Pod } from "../../../../manifests/index.ts";
 import { createSimStream } from "../../../../runtime/sim/journal.ts";
-import { createNetwork } from "../../../../runtime/sim/network.ts";
+import { createNetwork, type SimNetwork } from "../../../../runtime/sim/network.ts";
 import { createSimProcess, type SimProcess } from "../../../../runtime/sim/process.ts";
 import { createWorld, type SimWorld } from "../../../../runtime/sim/world.ts";
 import { openStores } from "../../../../runtime/store/open.ts";
+import { hostEngine } from "../../../sim/host-engine.ts";
 import { hostJournal } from "../../../sim/host-journal.ts";
 
 export const nodeName = "node-1";
 
 export interface SimNode {
   world: SimWorld;
+  network: SimNetwork;
   engine: SimEngine;
   files: MemoryFiles;
   api: Api;
@@ -60,12 +62,13 @@ export interface PodWish {
 }
 
 export interface SimNodeOptions {
+  seed?: number;
   engine?: Partial<SimEngineOptions>;
   config?: Partial<KubeletConfig>;
 }
 
 export async function startSimNode(options: SimNodeOptions = {}): Promise<SimNode> {
-  const world = createWorld({ seed: 1 });
+  const world = createWorld({ seed: options.seed ?? 1 });
   const network = createNetwork(world);
   const { clock, random } = world;
   const stream = () => createSimStream({ clock, random });
@@ -106,7 +109,7 @@ export async function startSimNode(options: SimNodeOptions = {}): Promise<SimNod
         dns: { server: "10.96.0.10", domain: "cluster.local" },
         hostDns: { servers: ["192.0.2.53"], searches: [], options: [] },
         version: "v1.32.0+wherry",
-        engine,
+        engine: hostEngine(host, engine),
         machine: hollowMachine(nodeName),
         files,
         dialer: hollowDialer,
@@ -142,6 +145,7 @@ export async function startSimNode(options: SimNodeOptions = {}): Promise<SimNod
 
   const it: SimNode = {
     world,
+    network,
     engine,
     files,
     api: client,
