@@ -59,7 +59,7 @@ function setPodSpec(spec: PodSpec): void {
   spec.securityContext ??= {};
   spec.schedulerName ||= "default-scheduler";
   // The account's field once had another name; each says what the other does, for old clients.
-  spec.serviceAccountName ||= spec.serviceAccount;
+  if (spec.serviceAccount) spec.serviceAccountName ||= spec.serviceAccount;
   if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
 }
 

@@ -39,6 +39,8 @@ export interface Scene {
   passes(ms: number): Promise<void>;
   /** What a kubelet would say of a pod: it runs, and is ready. */
   becomeReady(pod: Pod, address?: string): Promise<void>;
+  /** Says so of every pod that is not ready yet, each with an address of its own. */
+  becomeAllReady(): Promise<void>;
   pods(namespace?: string): Promise<Pod[]>;
   /** Reason and message of the events about objects of this name. */
   events(name: string): Promise<string[]>;
@@ -78,6 +80,7 @@ export async function startScene(
     });
   });
 
+  let address = 1;
   let client: Api | undefined;
   launch("admin", (host) => {
     const bus = host.connect({ principal: adminPrincipal });
@@ -140,6 +143,14 @@ export async function startScene(
       };
       const change = { type: "strategic", subresource: "status" } as const;
       await settle(api.patch(Pod, keyOf(pod), { status }, change));
+    },
+    async becomeAllReady() {
+      for (const pod of await scene.pods()) {
+        const ready = pod.status?.conditions?.some(
+          ({ type, status }) => type === "Ready" && status === "True",
+        );
+        if (!ready) await scene.becomeReady(pod, `10.244.0.${++address}`);
+      }
     },
     pods: async (namespace = "default") => (await settle(api.list(Pod, { namespace }))).items,
     async events(name) {
