@@ -4,6 +4,7 @@
  * Only the names of the fields differ (k8s:pkg/apis/events/v1/conversion.go).
  */
 import type { Event, EventsEvent } from "../schema/types.generated.ts";
+import { defined } from "./defined.ts";
 import type { Conversion, KubeObject } from "./kind.ts";
 
 export const eventsEvent: Conversion = {
@@ -54,12 +55,4 @@ function fromCore(event: Event): EventsEvent {
     deprecatedCount: count,
     reportingController: reportingComponent,
   });
-}
-
-/** Drops keys without a value, so that a conversion there and back gives the same JSON. */
-function defined<T extends object>(value: T): T {
-  for (const key of Object.keys(value)) {
-    if (value[key as keyof T] === undefined) delete value[key as keyof T];
-  }
-  return value;
 }

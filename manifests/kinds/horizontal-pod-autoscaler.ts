@@ -12,6 +12,7 @@ import type {
   MetricStatus,
   ObjectMeta,
 } from "../schema/types.generated.ts";
+import { defined } from "./defined.ts";
 import type { Conversion, KubeObject } from "./kind.ts";
 
 const PREFIX = "autoscaling.alpha.kubernetes.io/";
@@ -56,19 +57,21 @@ function toV1(hpa: HorizontalPodAutoscaler): HorizontalPodAutoscalerV1 {
     apiVersion: "autoscaling/v1",
     kind: "HorizontalPodAutoscaler",
     metadata: withAnnotations(hpa.metadata, annotations),
-    spec: {
+    spec: defined({
       scaleTargetRef: hpa.spec.scaleTargetRef,
       minReplicas: hpa.spec.minReplicas,
       maxReplicas: hpa.spec.maxReplicas,
       targetCPUUtilizationPercentage: cpu?.resource?.target.averageUtilization,
-    },
-    status: hpa.status && {
-      observedGeneration: hpa.status.observedGeneration,
-      lastScaleTime: hpa.status.lastScaleTime,
-      currentReplicas: hpa.status.currentReplicas ?? 0,
-      desiredReplicas: hpa.status.desiredReplicas,
-      currentCPUUtilizationPercentage: currentCpu?.resource?.current.averageUtilization,
-    },
+    }),
+    ...(hpa.status && {
+      status: defined({
+        observedGeneration: hpa.status.observedGeneration,
+        lastScaleTime: hpa.status.lastScaleTime,
+        currentReplicas: hpa.status.currentReplicas ?? 0,
+        desiredReplicas: hpa.status.desiredReplicas,
+        currentCPUUtilizationPercentage: currentCpu?.resource?.current.averageUtilization,
+      }),
+    }),
   };
 }
 
@@ -86,21 +89,23 @@ function toV2(hpa: HorizontalPodAutoscalerV1): HorizontalPodAutoscaler {
     apiVersion: "autoscaling/v2",
     kind: "HorizontalPodAutoscaler",
     metadata: withAnnotations(hpa.metadata, annotations),
-    spec: {
+    spec: defined({
       scaleTargetRef: hpa.spec.scaleTargetRef,
       minReplicas: hpa.spec.minReplicas,
       maxReplicas: hpa.spec.maxReplicas,
       metrics: metrics.length > 0 ? metrics : undefined,
       behavior: carried(BEHAVIOR) as HorizontalPodAutoscaler["spec"]["behavior"],
-    },
-    status: hpa.status && {
-      observedGeneration: hpa.status.observedGeneration,
-      lastScaleTime: hpa.status.lastScaleTime,
-      currentReplicas: hpa.status.currentReplicas,
-      desiredReplicas: hpa.status.desiredReplicas,
-      currentMetrics: currentMetrics(hpa, carried(CURRENT_METRICS) as MetricStatus[] | undefined),
-      conditions: carried(CONDITIONS) as HorizontalPodAutoscalerStatus["conditions"],
-    },
+    }),
+    ...(hpa.status && {
+      status: defined({
+        observedGeneration: hpa.status.observedGeneration,
+        lastScaleTime: hpa.status.lastScaleTime,
+        currentReplicas: hpa.status.currentReplicas,
+        desiredReplicas: hpa.status.desiredReplicas,
+        currentMetrics: currentMetrics(hpa, carried(CURRENT_METRICS) as MetricStatus[] | undefined),
+        conditions: carried(CONDITIONS) as HorizontalPodAutoscalerStatus["conditions"],
+      }),
+    }),
   };
 }
 
