@@ -162,7 +162,7 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
   const nodePorts = config.nodePorts ?? defaultNodePorts;
   const serviceCidr = parseCidr(config.serviceCidr);
   const registry = createRegistry(stores, createHooks({ serviceCidr, nodePorts }));
-  const objects = new Objects();
+  const objects = new Objects(clock);
   const pods = registry.find("", "v1", "pods");
   const authorizer = createAuthorizer(grants, (namespace, name) => {
     const key = objectKey({ group: "", resource: "pods", namespace, name });

@@ -73,7 +73,7 @@ export async function create(
     const name = final.metadata.name ?? "";
     if (dryRun) {
       if (entryOf(resource, request.namespace, name)) throw existsAlready(resource, name);
-      return shown(resource, final, request, 201, warnings);
+      return shown(context, resource, final, request, 201, warnings);
     }
     const claims = claimed?.operations ?? [];
     const outcome = await commit({ resource, object: final, expected: 0, claims, guard });
@@ -132,7 +132,8 @@ export async function change(
     const object = withGeneration(resource, finished, current);
     const claimed = hooks.allocate?.(object, current, hookContext);
     const final = claimed?.object ?? object;
-    if (dryRun) return shown(resource, options.show?.(final) ?? final, request, 200, warnings);
+    if (dryRun)
+      return shown(context, resource, options.show?.(final) ?? final, request, 200, warnings);
     if (unchanged(final, current)) {
       return reply(context, resource, entry, request, 200, warnings, options);
     }
@@ -246,13 +247,18 @@ function withoutRevision(object: KubeObject): KubeObject {
 }
 
 function shown(
+  context: Pick<ChangeContext, "objects">,
   resource: Resource,
   object: unknown,
   request: ApiRequest,
   code: number,
   warnings: readonly string[],
 ): ApiReply {
-  return jsonReply(code, formOf(resource, object as KubeObject, request), warnings);
+  return jsonReply(
+    code,
+    formOf(context.objects, resource, object as KubeObject, request),
+    warnings,
+  );
 }
 
 function reply(
@@ -271,5 +277,5 @@ function reply(
   if (request.form === "object") {
     return bytesReply(code, context.objects.bytes(resource, stored), warnings);
   }
-  return shown(resource, context.objects.shown(resource, stored), request, code, warnings);
+  return shown(context, resource, context.objects.shown(resource, stored), request, code, warnings);
 }

@@ -6,6 +6,7 @@
 
 import { LRUCache } from "lru-cache";
 import { type KubeObject, SPLICE_OFFSET } from "../../manifests/index.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import type { Change, Entry } from "../../runtime/store/store.ts";
 import type { Resource } from "./registry/registry.ts";
 
@@ -16,9 +17,19 @@ const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
 export class Objects {
+  readonly #clock: Clock;
   readonly #parsed = new LRUCache<string, KubeObject>({ max: cachedObjects });
   /** Frames and parsed predecessors are shared by all watchers of a change, and live as long. */
   readonly #previous = new WeakMap<Change, KubeObject>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** What ages are counted to in tables. */
+  get nowMs(): number {
+    return this.#clock.now();
+  }
 
   /** As stored, whatever version was asked for, with its resourceVersion. */
   parsed(resource: Resource, stored: Stored): KubeObject {

@@ -1,9 +1,8 @@
 /** The forms of an answer: the object's own bytes, a Table, or its metadata alone. */
 
-import type { KubeObject } from "../../manifests/index.ts";
+import { type KubeObject, tableOf } from "../../manifests/index.ts";
 import type { Entry } from "../../runtime/store/store.ts";
 import type { Objects } from "./objects.ts";
-import { tableOf } from "./pending.ts";
 import type { ListMeta } from "./read.ts";
 import type { Resource } from "./registry/registry.ts";
 import type { ApiRequest } from "./request.ts";
@@ -30,14 +29,21 @@ export function presentObject(
   wanted: Wanted,
 ): Uint8Array {
   if (wanted.form === "object") return objects.bytes(resource, stored);
-  return encoder.encode(JSON.stringify(formOf(resource, objects.shown(resource, stored), wanted)));
+  return encoder.encode(
+    JSON.stringify(formOf(objects, resource, objects.shown(resource, stored), wanted)),
+  );
 }
 
 /** The answer to a write, or to anything that has a parsed object in hand. */
-export function formOf(resource: Resource, object: KubeObject, wanted: Wanted): unknown {
+export function formOf(
+  objects: Objects,
+  resource: Resource,
+  object: KubeObject,
+  wanted: Wanted,
+): unknown {
   if (wanted.form === "table") {
     const metadata = { resourceVersion: object.metadata.resourceVersion };
-    return table(resource, [object], metadata, wanted);
+    return table(objects, resource, [object], metadata, wanted);
   }
   if (wanted.form === "partial") return partial(object);
   return object;
@@ -53,7 +59,7 @@ export function* presentList(
 ): Generator<Uint8Array> {
   if (wanted.form === "table") {
     const rows = entries.map((entry) => objects.shown(resource, entry));
-    yield encoder.encode(JSON.stringify(table(resource, rows, metadata, wanted)));
+    yield encoder.encode(JSON.stringify(table(objects, resource, rows, metadata, wanted)));
     return;
   }
   const { listKind, apiVersion } = resource.kind;
@@ -113,13 +119,14 @@ function partial(object: KubeObject): unknown {
 
 /** `includeObject` says what each row carries: by default the object's metadata. */
 function table(
+  objects: Objects,
   resource: Resource,
   rows: readonly KubeObject[],
   metadata: object,
   wanted: Wanted,
 ): unknown {
   const include = wanted.query.get("includeObject") ?? "Metadata";
-  const { columnDefinitions, cells } = tableOf(resource.kind, rows);
+  const { columnDefinitions, cells } = tableOf(resource.kind, rows, objects.nowMs);
   return {
     kind: "Table",
     apiVersion: metaVersion,

@@ -60,7 +60,7 @@ export async function remove(
     if (options.dryRun) {
       return plan.type === "remove"
         ? deleted(resource, object)
-        : jsonReply(200, formOf(resource, plan.object, request));
+        : jsonReply(200, formOf(context.objects, resource, plan.object, request));
     }
     const gone = plan.type === "remove";
     const claims = gone ? (resource.hooks.release?.(object, hookContext) ?? []) : [];
@@ -199,7 +199,10 @@ function shown(
   if (request.form === "object") {
     return bytesReply(200, context.objects.bytes(resource, stored));
   }
-  return jsonReply(200, formOf(resource, context.objects.shown(resource, stored), request));
+  return jsonReply(
+    200,
+    formOf(context.objects, resource, context.objects.shown(resource, stored), request),
+  );
 }
 
 function deleted(resource: Resource, { metadata }: KubeObject): ApiReply {
