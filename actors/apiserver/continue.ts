@@ -7,9 +7,11 @@
 import { apiError } from "../../manifests/api-error.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Random } from "../../runtime/random.ts";
-import type { Snapshot } from "../../runtime/store/store.ts";
+import type { Snapshot, Store } from "../../runtime/store/store.ts";
+import { snapshotAt } from "./past.ts";
 
 const pinnedMs = 5 * 60_000;
+const catchUpMs = 3_000;
 
 export interface Page {
   readonly snapshot: Snapshot;
@@ -54,13 +56,20 @@ export class Pages {
     return encode({ pin, revision: snapshot.revision, after, passed });
   }
 
-  /** `fresh` gives the newest snapshot, for tokens that accept an inconsistent rest. */
-  open(token: string, prefix: string, fresh: () => Snapshot): Page {
-    const { pin, after, passed } = decode(token);
-    if (pin === undefined) return { snapshot: fresh(), after, passed, pin: "" };
+  /** A token without a pin accepts an inconsistent rest: the list as it is now. */
+  async open(token: string, prefix: string, store: Store): Promise<Page> {
+    const { pin, revision, after, passed } = decode(token);
+    const { view } = store;
+    if (pin === undefined) return { snapshot: view.snapshot(prefix), after, passed, pin: "" };
     const pinned = this.#pins.get(pin);
-    if (pinned?.prefix !== prefix) throw expired(encode({ revision: -1, after, passed }));
-    return { snapshot: pinned.snapshot, after, passed, pin };
+    if (pinned && pinned.prefix === prefix) {
+      return { snapshot: pinned.snapshot, after, passed, pin };
+    }
+    // Another API actor began this list, or it was long ago.
+    await store.reached(revision, catchUpMs).catch(() => undefined);
+    const snapshot = await snapshotAt(store, prefix, revision);
+    if (!snapshot) throw expired(encode({ revision: -1, after, passed }));
+    return { snapshot, after, passed, pin };
   }
 
   close(): void {

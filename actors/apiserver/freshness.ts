@@ -35,7 +35,7 @@ export async function waitUntilFresh(store: Store, revision: number | undefined)
 const loaded = new WeakSet<Store>();
 
 /** Nothing is read from a view before it was loaded; after that it may be old, but is whole. */
-function assertLoaded(store: Store): void {
+export function assertLoaded(store: Store): void {
   if (loaded.has(store)) return;
   if (!store.ready) {
     throw apiError("ServiceUnavailable", "the store is not loaded yet", { retryAfterSeconds: 1 });

@@ -3,7 +3,7 @@
 import { notFound } from "../../manifests/api-error.ts";
 import type { Entry } from "../../runtime/store/store.ts";
 import type { Page, Pages } from "./continue.ts";
-import { parseResourceVersion, waitUntilFresh } from "./freshness.ts";
+import { assertLoaded, parseResourceVersion, waitUntilFresh } from "./freshness.ts";
 import type { Objects } from "./objects.ts";
 import { presentList, presentObject } from "./present.ts";
 import { entryOf, nameOf, prefixOf, type Resource } from "./registry/registry.ts";
@@ -86,7 +86,10 @@ async function openPage(
 ): Promise<Page> {
   const { view } = resource.store;
   const token = request.query.get("continue");
-  if (token) return context.pages.open(token, prefix, () => view.snapshot(prefix));
+  if (token) {
+    assertLoaded(resource.store);
+    return await context.pages.open(token, prefix, resource.store);
+  }
   const revision = parseResourceVersion(request.query.get("resourceVersion"));
   await waitUntilFresh(resource.store, revision);
   return { snapshot: view.snapshot(prefix), after: "", passed: 0, pin: "" };

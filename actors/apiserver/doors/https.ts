@@ -9,9 +9,9 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { ApiError, apiError } from "../../../manifests/api-error.ts";
+import { ApiError, apiError, forbidden } from "../../../manifests/api-error.ts";
 import { stringifyYaml } from "../../../manifests/index.ts";
-import { anonymous, userOfCertificate } from "../authn.ts";
+import { anonymous, isMaster, userOfCertificate } from "../authn.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ApiReply, type ApiRequest, jsonReply, type User } from "../request.ts";
 import { errorFrame } from "../watch.ts";
@@ -146,7 +146,7 @@ class Door {
     const reply = await this.#pipeline.catching(async () => {
       const [path, query] = split(exchange.target);
       const route = routeOf(exchange.method, path, query);
-      const user = this.#authenticate(exchange.socket);
+      const user = impersonated(this.#authenticate(exchange.socket), exchange);
       if (route.type !== "resource") {
         const page = await this.#site.page(route, exchange, user);
         if (page.type === "json") return jsonReply(page.code, page.value);
@@ -253,6 +253,21 @@ class Door {
     if (exchange.closed) watch.close();
     return answered;
   }
+}
+
+/** `kubectl --as`: only masters may speak as somebody else. */
+function impersonated(user: User, exchange: Exchange): User {
+  const name = header(exchange, "impersonate-user");
+  if (name === undefined) return user;
+  if (!isMaster(user)) {
+    const why = `User "${user.name}" cannot impersonate resource "users" in API group "" at the cluster scope`;
+    throw forbidden({ group: "", resource: "users" }, name, why);
+  }
+  const groups = exchange.headers["impersonate-group"] ?? [];
+  return userOfCertificate(
+    name,
+    [groups].flat().flatMap((group) => group.split(/, */)),
+  );
 }
 
 /** The exchange has been answered already. */
