@@ -199,12 +199,6 @@ describe("apiserver: watches", () => {
     seen.close();
   });
 
-  test("apiserver: a watch from before the window is told to list again", async () => {
-    const answer = await ask("watch", { resourceVersion: "1" }, { inbox: bus.inbox() });
-    // The first API actor has seen everything; the second began later. Both may answer.
-    if (answer.code !== 200) expect(answer.body).toMatchObject({ code: 410, reason: "Expired" });
-  });
-
   test("apiserver: a watcher that does not keep up is ended, and owes nothing to the others", async () => {
     const seen = await watch({ resourceVersion: "0", labelSelector: "heavy=yes" });
     const data = { filler: "x".repeat(1_000_000) };
