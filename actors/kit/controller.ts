@@ -179,13 +179,11 @@ class RunningController<S> {
     this.#queue.add(key);
   }
 
-  lister<T extends KubeObject>(kind: Kind<T>): Lister<T> {
-    return this.#informer(kind).lister as unknown as Lister<T>;
-  }
+  /** Fields, because users take them out of what they are given: `keysOf: (object, { lister })`. */
+  readonly lister = <T extends KubeObject>(kind: Kind<T>): Lister<T> =>
+    this.#informer(kind).lister as unknown as Lister<T>;
 
-  revision(kind: Kind): string {
-    return this.#informer(kind).revision;
-  }
+  readonly revision = (kind: Kind): string => this.#informer(kind).revision;
 
   #informer(kind: Kind): Informer<KubeObject> {
     const informer = this.#informers.get(kindId(kind));
@@ -280,12 +278,9 @@ class RunningController<S> {
   #contextFor(key: Key, log: Log): ReconcileContext<S> {
     const { clock, random, signal } = this.#ctx;
     const api = this.#own.recording(key, this.#api);
-    const listers: Listers = {
-      lister: (kind) => this.lister(kind),
-      revision: (kind) => this.revision(kind),
-    };
     return {
-      ...listers,
+      lister: this.lister,
+      revision: this.revision,
       state: this.#state,
       api,
       clock,

@@ -224,7 +224,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     try {
       tell();
     } catch (error) {
-      this.#log.error("Informer handler threw", { error });
+      this.#log.error("Informer handler threw", { error: errorMessage(error) });
     }
   }
 }
