@@ -171,6 +171,9 @@ class RunningController<S> {
     this.#own = new OwnWrites(clock, this.#informers);
     this.#queue = createWorkqueue<Key>(clock);
     ctx.onEnd(() => this.#queue.shutDown());
+    // All kinds first: an informer that others use tells at once of what it has, and whoever hears of the first
+    // object may ask about another kind.
+    for (const { kind } of spec.watches) this.#informers.set(kindId(kind), informers.of(kind));
     for (const watched of spec.watches) this.#watch(watched, informers.of(watched.kind));
     this.#begin();
   }
@@ -195,7 +198,6 @@ class RunningController<S> {
     for (const [name, valuesOf] of Object.entries(watched.indexes)) {
       informer.addIndex(name, valuesOf);
     }
-    this.#informers.set(kindId(watched.kind), informer);
     const due = (object: KubeObject) => {
       for (const key of watched.keysOf(object, this)) this.enqueue(key);
     };

@@ -9,8 +9,6 @@ const CONDITION =
   "type:string=1! status:string=2! lastTransitionTime:Time=3 reason:string=4 message:string=5";
 const CONDITIONS = "[merge=type map=type]";
 
-export const EXTRA_ENUMS: Record<string, string[]> = {};
-
 export const EXTRA_TYPES: Record<string, string> = {
   "apiextensions.v1.CustomResourceDefinition":
     "@object metadata:meta.v1.ObjectMeta=1 spec:.CustomResourceDefinitionSpec=2! status:.CustomResourceDefinitionStatus=3",
