@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ApiServerConfig } from "../../actors/apiserver/apiserver.ts";
 import { httpsEdge } from "../../actors/apiserver/doors/edge.ts";
+import { ensureTools } from "../../deploy/setup/index.ts";
 import {
   createAuthority,
   issueClientCertificate,
@@ -34,6 +35,7 @@ export interface TestHttpsApi extends TestApi {
 export interface KubectlOptions {
   input?: string;
   kubeconfig?: string;
+  env?: NodeJS.ProcessEnv;
   /** Resolve with what it printed to stderr instead, and reject when it succeeds. */
   fails?: boolean;
 }
@@ -96,6 +98,7 @@ export async function startHttpsApi(config: Partial<ApiServerConfig> = {}): Prom
   }
 
   const kubeconfig = await kubeconfigOf(admin);
+  const tools = await ensureTools({ needs: ["kubectl"], install: true, log: () => {} });
   return {
     ...api,
     port,
@@ -104,7 +107,9 @@ export async function startHttpsApi(config: Partial<ApiServerConfig> = {}): Prom
     kubeconfig,
     kubeconfigOf,
     kubectl: (args, options = {}) =>
-      kubectl(
+      run(
+        tools.kubectl,
+
         ["--kubeconfig", options.kubeconfig ?? kubeconfig, `--cache-dir=${dir}`, ...args],
         options,
       ),
@@ -115,15 +120,21 @@ export async function startHttpsApi(config: Partial<ApiServerConfig> = {}): Prom
   };
 }
 
-function kubectl(args: readonly string[], options: KubectlOptions): Promise<string> {
+function run(kubectl: string, args: readonly string[], options: KubectlOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = execFile("kubectl", args, { timeout: 60_000 }, (error, stdout, stderr) => {
-      if (options.fails === true) {
-        if (error) resolve(stderr);
-        else reject(new Error(`kubectl ${args.join(" ")} did not fail: ${stdout}`));
-      } else if (error) reject(new Error(`kubectl ${args.join(" ")}: ${stderr}`, { cause: error }));
-      else resolve(stdout + stderr);
-    });
+    const child = execFile(
+      kubectl,
+      args,
+      { timeout: 60_000, env: { ...process.env, ...options.env } },
+      (error, stdout, stderr) => {
+        if (options.fails === true) {
+          if (error) resolve(stderr);
+          else reject(new Error(`kubectl ${args.join(" ")} did not fail: ${stdout}`));
+        } else if (error)
+          reject(new Error(`kubectl ${args.join(" ")}: ${stderr}`, { cause: error }));
+        else resolve(stdout + stderr);
+      },
+    );
     child.stdin?.end(options.input ?? "");
   });
 }

@@ -1,9 +1,14 @@
 /** What an API actor has in a real process and not in a simulation: the HTTPS door and what it serves. */
 
 import { Counter, Histogram, Registry as MetricsRegistry } from "prom-client";
+import { errorMessage } from "../../../runtime/errors.ts";
+import type { Log } from "../../../runtime/log.ts";
+import type { ByteStream } from "../../../runtime/stream.ts";
+import { channels } from "../../kubelet/messages.ts";
 import type { Edge, Inside, OpenEdge } from "../apiserver.ts";
 import type { ApiRequest } from "../request.ts";
 import { createDiscovery } from "./discovery.ts";
+import type { Exchange } from "./exchange.ts";
 import { type HttpsConfig, type HttpsDoor, openHttpsDoor, type Streams } from "./https.ts";
 import { type NodeStreamsContext, openLog, openTerminal } from "./node-streams.ts";
 import { createSite } from "./site.ts";
@@ -71,25 +76,15 @@ function checksOf({ context }: Inside): ReadonlyMap<string, () => boolean> {
   ]);
 }
 
-function createStreams(context: NodeStreamsContext, { context: { authorizer } }: Inside): Streams {
+function createStreams(context: NodeStreamsContext, inside: Inside): Streams {
+  const { authorizer, log } = inside.context;
   return {
     async respond(exchange, request) {
       if (!isPod(request, ["log"]) || request.verb !== "get") return false;
       authorizer.authorize(request);
       const stream = await openLog(context, request);
       exchange.head(200, { "content-type": "text/plain" });
-      if (stream) {
-        exchange.onClose(() => stream.close());
-        stream.onData(
-          1,
-          async (data) => {
-            if (!exchange.write(data)) await exchange.drained();
-          },
-          () => exchange.end(),
-        );
-        // What broke is seen as an answer that was cut off.
-        await stream.closed;
-      }
+      if (stream) await copyLog(stream, exchange, log);
       exchange.end();
       return true;
     },
@@ -100,6 +95,20 @@ function createStreams(context: NodeStreamsContext, { context: { authorizer } }:
     },
     upgrades: (request) => isPod(request, ["exec", "attach"]),
   };
+}
+
+/** Until the log ends, the client leaves, or the node is lost; then the answer just ends there. */
+async function copyLog(stream: ByteStream, exchange: Exchange, log: Log): Promise<void> {
+  exchange.onClose(() => stream.close());
+  try {
+    for await (const data of stream.read(channels.stdout)) {
+      if (!exchange.write(data)) await exchange.drained();
+    }
+  } catch (error) {
+    log.debug("A log was cut off", { error: errorMessage(error) });
+  } finally {
+    stream.close();
+  }
 }
 
 function isPod({ group, resource, subresource }: ApiRequest, subresources: string[]): boolean {

@@ -1,0 +1,363 @@
+/** The HTTPS door, by hand: both HTTP versions, negotiation, health, refusals, streams to a node. */
+
+import { connect as connectHttp2 } from "node:http2";
+import { request as httpsRequest } from "node:https";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import type { Api } from "../../actors/kit/client.ts";
+import { channels, type OpenExec, type OpenLog } from "../../actors/kubelet/messages.ts";
+import { nodeSubject, streamSubject } from "../../actors/subjects.ts";
+import { ConfigMap, HorizontalPodAutoscalerV1, Pod } from "../../manifests/index.ts";
+import { createAuthority, issueClientCertificate } from "../../runtime/pki.ts";
+import { realClock } from "../../runtime/real.ts";
+import { openStream } from "../../runtime/stream.ts";
+import { admin, startHttpsApi, type TestHttpsApi, type TestUser } from "../harness/https.ts";
+import { waitFor } from "../harness/wait.ts";
+
+let env: TestHttpsApi;
+let api: Api;
+
+beforeAll(async () => {
+  env = await startHttpsApi();
+  api = await env.client();
+});
+
+afterAll(async () => {
+  await env.dispose();
+});
+
+interface Answer {
+  code: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+  json: ReturnType<typeof JSON.parse>;
+}
+
+interface Ask {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+  /** Undefined: without a certificate. */
+  user?: TestUser | "nobody";
+  credentials?: { key: string; cert: string };
+}
+
+async function ask(path: string, options: Ask = {}) {
+  const { method = "GET", headers, body, user = admin } = options;
+  const own = user === "nobody" ? {} : await env.credentials(user);
+  const credentials = options.credentials ?? own;
+  const place = { host: "127.0.0.1", port: env.port, path, method, ca: env.ca };
+  return await new Promise<Answer>((resolve, reject) => {
+    const request = httpsRequest(
+      { ...place, ...credentials, headers, agent: false },
+      (response) => {
+        let text = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk) => {
+          text += chunk;
+        });
+        response.on("end", () => {
+          const json = text.startsWith("{") ? JSON.parse(text) : undefined;
+          resolve({ code: response.statusCode ?? 0, headers: response.headers, text, json });
+        });
+      },
+    );
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+const configMaps = "/api/v1/namespaces/default/configmaps";
+const jsonHeaders = { "content-type": "application/json" };
+
+describe("https: who asks", () => {
+  test("https: health and version are for everybody, nothing else is", async () => {
+    expect(await ask("/livez", { user: "nobody" })).toMatchObject({ code: 200, text: "ok" });
+    expect((await ask("/version", { user: "nobody" })).json.gitVersion).toMatch(
+      /^v1\.32\..*\+wherry/,
+    );
+    const refused = await ask("/api/v1/pods", { user: "nobody" });
+    expect(refused).toMatchObject({ code: 403, json: { kind: "Status", reason: "Forbidden" } });
+    expect(refused.json.message).toBe(
+      'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" at the cluster scope',
+    );
+  });
+
+  test("https: a certificate of another authority is refused", async () => {
+    const validity = { clock: realClock, days: 1 };
+    const other = await createAuthority({ commonName: "test", ...validity });
+    const forged = await issueClientCertificate(other, { ...admin, ...validity });
+    const credentials = { key: forged.key, cert: forged.certificate };
+    const answer = await ask("/api/v1/pods", { credentials });
+    expect(answer).toMatchObject({ code: 401, json: { kind: "Status", reason: "Unauthorized" } });
+  });
+
+  test("https: only a master may speak as somebody else", async () => {
+    const headers = { "impersonate-user": "bob" };
+    expect((await ask("/api/v1/pods", { headers })).json.message).toContain(
+      'User "bob" cannot list',
+    );
+    const user = { user: "eve", groups: [] };
+    expect((await ask("/api/v1/pods", { headers, user })).json.message).toContain(
+      'User "eve" cannot impersonate resource "users"',
+    );
+  });
+});
+
+describe("https: what is asked", () => {
+  test("https: readyz says which checks hold", async () => {
+    const { code, text } = await ask("/readyz?verbose");
+    expect(code).toBe(200);
+    expect(text).toContain("[+]store-objects ok");
+    expect(text).toContain("readyz check passed");
+  });
+
+  test("https: discovery in both forms names every resource once", async () => {
+    const legacy = await ask("/apis/apps/v1");
+    expect(legacy.json.resources.map(({ name }: { name: string }) => name)).toContain(
+      "deployments/scale",
+    );
+    const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    const { json, headers } = await ask("/apis", { headers: { accept } });
+    expect(headers["content-type"]).toContain("as=APIGroupDiscoveryList");
+    const apps = json.items.find(
+      ({ metadata }: { metadata: { name: string } }) => metadata.name === "apps",
+    );
+    const names = apps.versions[0].resources.map(({ resource }: { resource: string }) => resource);
+    expect(names.sort()).toEqual([...new Set(names)].sort());
+    expect(names).toContain("deployments");
+    expect((await ask("/openapi/v3")).json.paths["apis/apps/v1"].serverRelativeURL).toContain(
+      "/openapi/v3/apis/apps/v1",
+    );
+  });
+
+  test("https: an object in the forms that may be asked for", async () => {
+    await api.create(ConfigMap, {
+      metadata: { namespace: "default", name: "forms" },
+      data: { a: "b" },
+    });
+    const path = `${configMaps}/forms`;
+    const as = (form: string) => ({ accept: `application/json;as=${form};v=v1;g=meta.k8s.io` });
+    expect((await ask(path)).json).toMatchObject({ kind: "ConfigMap", data: { a: "b" } });
+    const table = (await ask(path, { headers: as("Table") })).json;
+    expect(table).toMatchObject({
+      kind: "Table",
+      rows: [{ object: { kind: "PartialObjectMetadata" } }],
+    });
+    expect(table.rows[0].cells[0]).toBe("forms");
+    const partial = (await ask(path, { headers: as("PartialObjectMetadata") })).json;
+    expect(partial).toMatchObject({ kind: "PartialObjectMetadata", metadata: { name: "forms" } });
+    expect(partial.data).toBeUndefined();
+    const yaml = await ask(path, { headers: { accept: "application/yaml" } });
+    expect(yaml.text).toContain("kind: ConfigMap\n");
+    const protobuf = { accept: "application/vnd.kubernetes.protobuf" };
+    expect((await ask(path, { headers: protobuf })).code).toBe(406);
+  });
+
+  test("https: a second version of a kind is the same object", async () => {
+    const base = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
+    const scaleTargetRef = { apiVersion: "apps/v1", kind: "Deployment", name: "x" };
+    const { apiVersion, kind } = HorizontalPodAutoscalerV1;
+    const spec = { scaleTargetRef, maxReplicas: 3, targetCPUUtilizationPercentage: 70 };
+    const body = JSON.stringify({ apiVersion, kind, metadata: { name: "two" }, spec });
+    const made = await ask(base, { method: "POST", headers: jsonHeaders, body });
+    expect(made).toMatchObject({ code: 201, json: { apiVersion, spec } });
+    const newer = await ask(`${base.replace("/v1/", "/v2/")}/two`);
+    expect(newer.json.spec.metrics[0].resource.target.averageUtilization).toBe(70);
+    expect(newer.json.metadata.resourceVersion).toBe(made.json.metadata.resourceVersion);
+    const type = { "content-type": "application/merge-patch+json" };
+    const patch = JSON.stringify({ spec: { maxReplicas: 9 } });
+    const patched = await ask(`${base}/two`, { method: "PATCH", headers: type, body: patch });
+    expect(patched.json).toMatchObject({ apiVersion, spec: { ...spec, maxReplicas: 9 } });
+  });
+
+  const bad: [string, string, Ask, number, string][] = [
+    ["an unknown path", "/nope", {}, 404, "the server could not find the requested resource"],
+    [
+      "an unknown resource",
+      "/api/v1/nonsense",
+      {},
+      404,
+      "the server could not find the requested resource",
+    ],
+    ["an unknown object", `${configMaps}/absent`, {}, 404, 'configmaps "absent" not found'],
+    [
+      "a body that is no JSON",
+      configMaps,
+      { method: "POST", headers: jsonHeaders, body: "{" },
+      400,
+      "invalid JSON",
+    ],
+    [
+      "a body of another kind",
+      configMaps,
+      { method: "POST", headers: jsonHeaders, body: '{"apiVersion":"v1","kind":"Pod"}' },
+      400,
+      "cannot be handled as a ConfigMap",
+    ],
+    [
+      "a type that nobody reads",
+      configMaps,
+      { method: "POST", headers: { "content-type": "text/csv" }, body: "a,b" },
+      415,
+      "the body of the request was in an unknown format",
+    ],
+    [
+      "server-side apply",
+      `${configMaps}/x`,
+      { method: "PATCH", headers: { "content-type": "application/apply-patch+yaml" }, body: "{}" },
+      415,
+      "application/strategic-merge-patch+json",
+    ],
+    [
+      "a method that is not served",
+      "/api/v1/componentstatuses",
+      { method: "POST", headers: jsonHeaders, body: "{}" },
+      405,
+      "the server does not allow this method on the requested resource",
+    ],
+    [
+      "a body beyond all measure",
+      configMaps,
+      { method: "POST", headers: jsonHeaders, body: Buffer.alloc(3 * 1024 * 1024 + 1, 32) },
+      413,
+      "Request entity too large: limit is 3145728",
+    ],
+  ];
+  test.each(bad)("https: %s is answered with a Status", async (_, path, request, code, message) => {
+    const answer = await ask(path, request);
+    expect(answer).toMatchObject({ code, json: { kind: "Status", status: "Failure", code } });
+    expect(answer.json.message).toContain(message);
+  });
+
+  test("https: unknown fields are refused, told, or passed over, as asked", async () => {
+    const body = (name: string) =>
+      JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name }, foo: 1 });
+    const post = (validation: string) =>
+      ask(`${configMaps}?fieldValidation=${validation}`, {
+        method: "POST",
+        headers: jsonHeaders,
+        body: body(`field-${validation.toLowerCase()}`),
+      });
+    expect(await post("Strict")).toMatchObject({ code: 400 });
+    const warned = await post("Warn");
+    expect(warned.code).toBe(201);
+    expect(warned.headers.warning).toBe('299 - "unknown field \\"foo\\""');
+    expect((await post("Ignore")).headers.warning).toBeUndefined();
+  });
+});
+
+test("https: a watch over HTTP/2 streams, and says when its revision is gone", async () => {
+  const { key, cert } = await env.credentials(admin);
+  const session = connectHttp2(`https://127.0.0.1:${env.port}`, { ca: env.ca, key, cert });
+  const { json } = await ask(configMaps);
+  const query = `watch=true&resourceVersion=${json.metadata.resourceVersion}&timeoutSeconds=30`;
+  const stream = session.request({ ":path": `${configMaps}?${query}` });
+  let text = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (chunk) => {
+    text += chunk;
+  });
+  await api.create(ConfigMap, { metadata: { namespace: "default", name: "streamed" } });
+  await waitFor("the event", () => text.includes("\n"));
+  expect(JSON.parse(text)).toMatchObject({
+    type: "ADDED",
+    object: { metadata: { name: "streamed" } },
+  });
+  stream.close();
+  session.close();
+});
+
+describe("https: to the node", () => {
+  /** What a kubelet would do: one log, one command. */
+  async function startNode(node: string) {
+    const bus = await env.connect(`system:node:${node}`);
+    const asked: (OpenLog | OpenExec)[] = [];
+    const streamOf = (id: string) =>
+      openStream(bus, realClock, {
+        send: streamSubject(node, id, "up"),
+        receive: streamSubject(node, id, "down"),
+      });
+    bus.subscribe(nodeSubject(node, "logs"), async (message) => {
+      const ask = JSON.parse(new TextDecoder().decode(message.data)) as OpenLog;
+      asked.push(ask);
+      const stream = streamOf(ask.stream);
+      message.respond(JSON.stringify({ type: "opened" }));
+      await stream.write(channels.stdout, "one\n");
+      await stream.write(channels.stdout, "x".repeat(600_000));
+      await stream.write(channels.stdout, "\ntwo\n");
+      stream.end(channels.stdout);
+      stream.close();
+    });
+    bus.subscribe(nodeSubject(node, "exec"), async (message) => {
+      const ask = JSON.parse(new TextDecoder().decode(message.data)) as OpenExec;
+      asked.push(ask);
+      const stream = streamOf(ask.stream);
+      message.respond(JSON.stringify({ type: "opened" }));
+      for await (const data of stream.read(channels.stdin))
+        await stream.write(channels.stdout, data);
+      stream.end(channels.stdout);
+      stream.end(channels.stderr);
+      const status = { kind: "Status", status: "Success" };
+      await stream.write(channels.status, JSON.stringify(status));
+      stream.end(channels.status);
+    });
+    await bus.flush();
+    return asked;
+  }
+
+  async function makePod(name: string, nodeName?: string): Promise<Pod> {
+    const containers = [{ name: "main", image: "busybox:1.35" }];
+    return await api.create(Pod, {
+      metadata: { namespace: "default", name },
+      spec: { containers, nodeName },
+    } as Pod);
+  }
+
+  test("https: a log comes whole, through a window smaller than it", async () => {
+    const asked = await startNode("logger");
+    const pod = await makePod("logged", "logger");
+    const { code, text } = await ask("/api/v1/namespaces/default/pods/logged/log?tailLines=5");
+    expect(code).toBe(200);
+    expect(text).toBe(`one\n${"x".repeat(600_000)}\ntwo\n`);
+    const { uid } = pod.metadata;
+    expect(asked[0]).toMatchObject({ pod: "logged", uid, container: "main", tailLines: 5 });
+  });
+
+  test("https: a log that cannot be had is refused in upstream's words", async () => {
+    await makePod("quiet", "nowhere");
+    const path = "/api/v1/namespaces/default/pods/quiet/log";
+    expect(await ask(path)).toMatchObject({ code: 503 });
+    const wrong = await ask(`${path}?container=other`);
+    expect(wrong).toMatchObject({ code: 400 });
+    expect(wrong.json.message).toBe("container other is not valid for pod quiet");
+  });
+
+  test("https: exec speaks WebSocket, and a closed input reaches the command", async () => {
+    const asked = await startNode("runner");
+    await makePod("run", "runner");
+    const { key, cert } = await env.credentials(admin);
+    const query = "command=cat&command=-&stdin=true&stdout=true&container=main";
+    const url = `wss://127.0.0.1:${env.port}/api/v1/namespaces/default/pods/run/exec?${query}`;
+    const socket = new WebSocket(url, ["v5.channel.k8s.io"], { ca: env.ca, key, cert });
+    const heard: Record<number, string> = {};
+    socket.on("message", (data: Buffer) => {
+      heard[data[0] ?? 9] = (heard[data[0] ?? 9] ?? "") + data.subarray(1).toString();
+    });
+    const closed = new Promise<number>((resolve) => socket.once("close", resolve));
+    await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    expect(socket.protocol).toBe("v5.channel.k8s.io");
+    socket.send(Buffer.concat([Buffer.of(0), Buffer.from("hello")]));
+    socket.send(Buffer.of(255, 0));
+    expect(await closed).toBe(1000);
+    expect(heard[1]).toBe("hello");
+    expect(JSON.parse(heard[3] ?? "")).toMatchObject({ status: "Success" });
+    expect(asked[0]).toMatchObject({ command: ["cat", "-"], stdin: true, stderr: false });
+  });
+
+  test("https: what is no terminal cannot be upgraded", async () => {
+    const path = "/api/v1/namespaces/default/pods/run/exec?command=a";
+    const headers = { connection: "upgrade", upgrade: "SPDY/3.1" };
+    expect(await ask(path, { method: "POST", headers })).toMatchObject({ code: 400 });
+  });
+});
