@@ -49,9 +49,17 @@ export function validatePodTemplate(
   template: PodTemplateSpec,
   path: string,
 ): void {
+  validateTemplateMetadata(errors, template, path);
+  validatePodSpec(errors, template.spec ?? { containers: [] }, `${path}.spec`);
+}
+
+export function validateTemplateMetadata(
+  errors: FieldErrors,
+  template: PodTemplateSpec,
+  path: string,
+): void {
   validateLabels(errors, template.metadata?.labels, `${path}.labels`);
   validateAnnotations(errors, template.metadata?.annotations, `${path}.annotations`);
-  validatePodSpec(errors, template.spec ?? { containers: [] }, `${path}.spec`);
 }
 
 function validatePodSpec(errors: FieldErrors, spec: PodSpec, path: string): void {

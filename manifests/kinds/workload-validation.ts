@@ -23,15 +23,18 @@ import {
 } from "../validation/validator.ts";
 import { isPercent, percentOf } from "./int-or-percent.ts";
 import { selectsLabels } from "./label-selector.ts";
-import { validatePodTemplate } from "./pod-validation.ts";
+import { validatePodTemplate, validateTemplateMetadata } from "./pod-validation.ts";
 
 type Owner = Deployment | ReplicaSet | StatefulSet | DaemonSet;
 
 export const workloadValidators: ValidatorTable = {
   "apps.v1.Deployment": validateDeployment,
-  "apps.v1.ReplicaSet": (errors, set: ReplicaSet) => validateOwner(errors, set, "replica set"),
-  "apps.v1.StatefulSet": (errors, set: StatefulSet) => validateOwner(errors, set, "statefulset"),
-  "apps.v1.DaemonSet": (errors, set: DaemonSet) => validateOwner(errors, set, "daemonset"),
+  "apps.v1.ReplicaSet": (errors, set: ReplicaSet) =>
+    validateOwner(errors, set, "deployment", "ReplicaSet"),
+  "apps.v1.StatefulSet": (errors, set: StatefulSet) =>
+    validateOwner(errors, set, "statefulset", "StatefulSet"),
+  "apps.v1.DaemonSet": (errors, set: DaemonSet) =>
+    validateOwner(errors, set, "daemonset", "DaemonSet"),
   "core.v1.ReplicationController": validateReplicationController,
   "batch.v1.Job": validateJob,
   "batch.v1.CronJob": validateCronJob,
@@ -46,8 +49,11 @@ export const workloadUpdateValidators: UpdateValidatorTable = {
   "batch.v1.Job": validateJobUpdate,
 };
 
-/** What Deployment, ReplicaSet, StatefulSet and DaemonSet have in common; `noun` is upstream's word for it. */
-function validateOwner(errors: FieldErrors, owner: Owner, noun: string): void {
+/**
+ * What Deployment, ReplicaSet, StatefulSet and DaemonSet have in common. The last two arguments are the words by which
+ * upstream calls the kind, the one about its selector and the other about its pods.
+ */
+function validateOwner(errors: FieldErrors, owner: Owner, noun: string, kind: string): void {
   const { spec } = owner;
   const replicas = "replicas" in spec ? spec.replicas : undefined;
   errors.nonNegative("spec.replicas", replicas);
@@ -65,8 +71,15 @@ function validateOwner(errors: FieldErrors, owner: Owner, noun: string): void {
   }
   const template = spec.template ?? {};
   checkTemplateLabels(errors, template, selector);
-  validatePodTemplate(errors, template, "spec.template");
+  if (kind === "StatefulSet") {
+    // As upstream: its volumes are known only together with the claims, when its pods are made.
+    validateTemplateMetadata(errors, template, "spec.template");
+  } else validatePodTemplate(errors, template, "spec.template");
   requireRestart(errors, template, ["Always"]);
+  if (template.spec?.activeDeadlineSeconds !== undefined) {
+    const detail = `activeDeadlineSeconds in ${kind} is not Supported`;
+    errors.forbidden("spec.template.spec.activeDeadlineSeconds", detail);
+  }
 }
 
 function checkTemplateLabels(
@@ -88,7 +101,7 @@ function requireRestart(errors: FieldErrors, template: PodTemplateSpec, allowed:
 }
 
 function validateDeployment(errors: FieldErrors, deployment: Deployment): void {
-  validateOwner(errors, deployment, "deployment");
+  validateOwner(errors, deployment, "deployment", "ReplicaSet");
   const { strategy, progressDeadlineSeconds: deadline, minReadySeconds = 0 } = deployment.spec;
   const type = strategy?.type;
   const rolling = strategy?.rollingUpdate;

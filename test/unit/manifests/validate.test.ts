@@ -352,6 +352,22 @@ test.each<[string, Kind, object, string[]]>([
   expect(faults(kind, value)).toEqual(expected);
 });
 
+test("validate: pods of a StatefulSet mount its claims, and no owner's pods have a deadline", () => {
+  const volumeMounts = [{ name: "data", mountPath: "/data" }];
+  const spec = { containers: [{ ...container, volumeMounts }] };
+  const claims = [{ metadata: { name: "data" } }];
+  const template = { ...workload.template, spec };
+  const set = { ...workload, template, volumeClaimTemplates: claims };
+  expect(faults(StatefulSet, { spec: set })).toEqual([]);
+  const timed = {
+    ...workload.template,
+    spec: { containers: [container], activeDeadlineSeconds: 1 },
+  };
+  expect(faults(Deployment, { spec: { ...workload, template: timed } })).toEqual([
+    "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in ReplicaSet is not Supported",
+  ]);
+});
+
 test("validate: names of roles may hold colons", () => {
   const roleRef = { kind: "Role", name: "r" };
   expect(faults(RoleBinding, { metadata: { name: "system:x" }, roleRef })).toEqual([]);
