@@ -79,7 +79,7 @@ export const apiserver: ActorDefinition<ApiServerMessage, ApiServerConfig> = {
     const { pipeline } = inside;
     const sessions = createSessions(ctx, pipeline, config.replica);
     const doors = [
-      openNatsDoor(ctx.bus, pipeline, sessions),
+      openNatsDoor(ctx, pipeline, sessions),
       openManifestsDoor(ctx.bus, pipeline, ctx.log),
     ];
     ctx.onEnd(() => {

@@ -7,8 +7,10 @@
 import { ApiError, apiError } from "../../manifests/api-error.ts";
 import { subresource } from "../../manifests/index.ts";
 import type { Log } from "../../runtime/log.ts";
+import { nodeOf } from "./authn.ts";
 import type { Authorizer } from "./authz.ts";
 import { change, create, replaceWith } from "./change.ts";
+import { waitUntilFresh } from "./freshness.ts";
 import { patchWith } from "./merge.ts";
 import { get, list, type ReadLimits } from "./read.ts";
 import { pathNotFound, type Resource } from "./registry/registry.ts";
@@ -32,25 +34,29 @@ export interface PipelineContext extends SubresourceContext {
 }
 
 export function createPipeline(context: PipelineContext): Pipeline {
-  function admit(request: ApiRequest): Resource {
-    const resource = context.registry.find(request.group, request.version, request.resource);
-    // Upstream authorizes before it looks whether the resource exists; the words are the same.
-    context.authorizer.authorize(request);
+  async function admit(request: ApiRequest): Promise<Resource> {
+    const { authorizer, registry } = context;
+    const resource = registry.find(request.group, request.version, request.resource);
+    if (!authorizer.allowed(request) && nodeOf(request.user.name) !== undefined) {
+      // A node may be quicker to learn of its pod than this cache is.
+      await waitUntilFresh(registry.stores.objects, undefined);
+    }
+    authorizer.authorize(request);
     return resource;
   }
 
   return {
     async handle(request, limits) {
-      const resource = admit(request);
+      const resource = await admit(request);
       if (request.subresource) return await handleSubresource(context, resource, request);
+      assertServed(resource, request);
       const review = reviewAct(resource.kind, request.verb);
       if (review) return await review(context, resource, request);
-      assertServed(resource, request);
       return await handleObject(context, resource, request, limits);
     },
 
     async watch(request, sink) {
-      const resource = admit(request);
+      const resource = await admit(request);
       assertServed(resource, request);
       return await openWatch(context, resource, request, sink);
     },
@@ -106,8 +112,11 @@ async function handleSubresource(
   return await act(context, resource, request);
 }
 
-function assertServed(resource: Resource, { verb }: ApiRequest): void {
-  if (!resource.kind.verbs.some((served) => served === verb)) throw methodNotAllowed();
+function assertServed({ kind }: Resource, { verb }: ApiRequest): void {
+  const served = kind.verbs.some((known) => known === verb);
+  // What can only be created is a question; one that nobody answers yet must not be stored.
+  const stored = kind.verbs.includes("get") || reviewAct(kind, verb) !== undefined;
+  if (!served || !stored) throw methodNotAllowed();
 }
 
 export function methodNotAllowed(): Error {

@@ -3,8 +3,9 @@
 import { notFound } from "../../manifests/api-error.ts";
 import type { Entry } from "../../runtime/store/store.ts";
 import type { Page, Pages } from "./continue.ts";
-import { assertLoaded, parseResourceVersion, waitUntilFresh } from "./freshness.ts";
+import { assertLoaded, parseResourceVersion, tooOld, waitUntilFresh } from "./freshness.ts";
 import type { Objects } from "./objects.ts";
+import { snapshotAt } from "./past.ts";
 import { presentList, presentObject } from "./present.ts";
 import { entryOf, nameOf, prefixOf, type Resource } from "./registry/registry.ts";
 import { type ApiReply, type ApiRequest, bytesReply, numberOption } from "./request.ts";
@@ -92,6 +93,11 @@ async function openPage(
   }
   const revision = parseResourceVersion(request.query.get("resourceVersion"));
   await waitUntilFresh(resource.store, revision);
+  if (revision && request.query.get("resourceVersionMatch") === "Exact") {
+    const snapshot = await snapshotAt(resource.store, prefix, revision);
+    if (!snapshot) throw tooOld(revision, view.floor);
+    return { snapshot, after: "", passed: 0, pin: "" };
+  }
   return { snapshot: view.snapshot(prefix), after: "", passed: 0, pin: "" };
 }
 

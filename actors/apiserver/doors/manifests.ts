@@ -52,7 +52,9 @@ export function openManifestsDoor(bus: Bus, pipeline: Pipeline, log: Log): Subsc
     (message) => {
       const principal = parseManifestsSubject(message.subject);
       if (!principal || !message.reply || !isOwnInbox(principal, message.reply)) return;
-      void receive(message, principal);
+      receive(message, principal).catch((error: unknown) => {
+        log.error("Failed to answer an apply", { principal, error });
+      });
     },
     { queue },
   );

@@ -6,6 +6,7 @@
 
 import { apiError } from "../../../manifests/api-error.ts";
 import type { Bus, BusMessage, Subscription } from "../../../runtime/bus.ts";
+import type { Log } from "../../../runtime/log.ts";
 import { apiSubjects, inboxPrefix, parseApiSubject } from "../../subjects.ts";
 import { userOfPrincipal } from "../authn.ts";
 import {
@@ -24,7 +25,11 @@ export const maxListBytes = 6 * 1024 * 1024;
 const queue = "apiserver";
 const allInboxes = "_INBOX.";
 
-export function openNatsDoor(bus: Bus, pipeline: Pipeline, sessions: Sessions): Subscription {
+export function openNatsDoor(
+  { bus, log }: { bus: Bus; log: Log },
+  pipeline: Pipeline,
+  sessions: Sessions,
+): Subscription {
   async function receive(message: BusMessage): Promise<void> {
     const reply = await pipeline.catching(() => answer(message));
     const headers: Record<string, string> = { [statusHeader]: String(reply.code) };
@@ -48,7 +53,9 @@ export function openNatsDoor(bus: Bus, pipeline: Pipeline, sessions: Sessions): 
       const principal = parseApiSubject(message.subject)?.principal;
       // An answer elsewhere than to the principal's own inbox would be somebody else's to read.
       if (!principal || !message.reply || !isOwnInbox(principal, message.reply)) return;
-      void receive(message);
+      receive(message).catch((error: unknown) => {
+        log.error("Failed to send an answer", { subject: message.subject, error });
+      });
     },
     { queue },
   );
