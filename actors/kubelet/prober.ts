@@ -7,7 +7,7 @@ import type { Container, Probe } from "../../manifests/index.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { errorMessage } from "../../runtime/errors.ts";
 import type { Dialer } from "./dialer.ts";
-import type { ContainerState, Engine } from "./engine.ts";
+import { type ContainerState, type Engine, EngineError } from "./engine.ts";
 
 export type ProbeKind = "startup" | "readiness" | "liveness";
 
@@ -105,10 +105,11 @@ export class Prober {
 
   async #attempt(series: Series): Promise<void> {
     const startedAt = this.#world.clock.monotonic();
-    const failure = await probeOnce(this.#world, this.#target, series.probe);
+    const outcome = await probeOnce(this.#world, this.#target, series.probe);
     if (this.#stopped) return;
+    const { failure } = outcome;
     if (failure !== undefined) this.#listener.onFailure(series.kind, failure);
-    const goesOn = this.#count(series, failure === undefined);
+    const goesOn = !outcome.known || this.#count(series, failure === undefined);
     const tookMs = this.#world.clock.monotonic() - startedAt;
     const periodMs = (series.probe.periodSeconds ?? 10) * 1000;
     if (goesOn) this.#after(Math.max(0, periodMs - tookMs), series);
@@ -133,26 +134,38 @@ export class Prober {
   }
 }
 
-/** Undefined when the probe succeeds, else what went wrong. */
-async function probeOnce(
+/** `failure`: what went wrong. Not `known`: the probe itself could not be made, which counts for nothing. */
+interface Outcome {
+  known: boolean;
+  failure?: string;
+}
+
+async function probeOnce(world: ProbeWorld, target: ProbeTarget, probe: Probe): Promise<Outcome> {
+  try {
+    return { known: true, failure: await makeProbe(world, target, probe) };
+  } catch (error) {
+    // An engine that is away says nothing about the container; to kill it for that would be wrong.
+    if (error instanceof EngineError) return { known: false };
+    return { known: true, failure: errorMessage(error) };
+  }
+}
+
+/** Undefined when the probe succeeds; throws when there is no answer. */
+async function makeProbe(
   world: ProbeWorld,
   target: ProbeTarget,
   probe: Probe,
 ): Promise<string | undefined> {
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
-  try {
-    if (probe.exec) return await probeExec(world, target, probe.exec.command ?? [], timeoutMs);
-    if (probe.httpGet) return await probeHttp(world, target, probe.httpGet, timeoutMs);
-    if (probe.tcpSocket) {
-      const { host, port } = probe.tcpSocket;
-      const number = portNumber(target.container, port);
-      const dialed = await world.dialer.connect(host || target.podIP, number, timeoutMs);
-      dialed.close();
-    }
-    return undefined;
-  } catch (error) {
-    return errorMessage(error);
+  if (probe.exec) return probeExec(world, target, probe.exec.command ?? [], timeoutMs);
+  if (probe.httpGet) return probeHttp(world, target, probe.httpGet, timeoutMs);
+  if (probe.tcpSocket) {
+    const { host, port } = probe.tcpSocket;
+    const number = portNumber(target.container, port);
+    const dialed = await world.dialer.connect(host || target.podIP, number, timeoutMs);
+    dialed.close();
   }
+  return undefined;
 }
 
 async function probeHttp(

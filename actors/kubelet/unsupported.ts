@@ -17,6 +17,7 @@ const podChecks: readonly Check<Pod["spec"]>[] = [
   ["spec.imagePullSecrets", (spec) => spec.imagePullSecrets?.length],
   ["spec.runtimeClassName", (spec) => spec.runtimeClassName],
   ["spec.overhead", (spec) => Object.keys(spec.overhead ?? {}).length],
+  ["spec.automountServiceAccountToken", (spec) => spec.automountServiceAccountToken],
   ["spec.setHostnameAsFQDN", (spec) => spec.setHostnameAsFQDN],
   ["spec.os.name", (spec) => spec.os && spec.os.name !== "linux"],
   ["spec.hostUsers", (spec) => spec.hostUsers === false],
@@ -50,6 +51,7 @@ const containerChecks: readonly Check<Container>[] = [
   ["lifecycle.postStart", (container) => container.lifecycle?.postStart],
   ["lifecycle.preStop", (container) => container.lifecycle?.preStop],
   ["ports.hostPort", (container) => container.ports?.some(({ hostPort }) => hostPort)],
+  ["resources.limits.ephemeral-storage", (it) => it.resources?.limits?.["ephemeral-storage"]],
   ["resources.claims", (container) => container.resources?.claims?.length],
   ["volumeMounts.subPathExpr", (it) => it.volumeMounts?.some(({ subPathExpr }) => subPathExpr)],
   [
@@ -128,6 +130,8 @@ function unsupportedVolume(volume: Volume): string[] {
   const fields = Object.keys(volume).filter((key) => key !== "name" && !volumeSources.has(key));
   const medium = volume.emptyDir?.medium ?? "";
   if (medium !== "" && medium !== "Memory") fields.push("emptyDir.medium");
+  // Of a tmpfs it is the size; of a folder nobody watches it.
+  if (medium === "" && volume.emptyDir?.sizeLimit) fields.push("emptyDir.sizeLimit");
   const tokens = volume.projected?.sources?.some((source) => source.serviceAccountToken);
   if (tokens) fields.push("projected.sources.serviceAccountToken");
   if (volume.projected?.sources?.some((source) => source.clusterTrustBundle)) {

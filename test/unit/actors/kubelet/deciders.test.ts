@@ -137,6 +137,17 @@ describe("unsupported fields", () => {
 
   test.each([
     [{ hostPID: true }, ["spec.hostPID"]],
+    [{ automountServiceAccountToken: false }, []],
+    [{ automountServiceAccountToken: true }, ["spec.automountServiceAccountToken"]],
+    [{ volumes: [{ name: "v", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } }] }, []],
+    [
+      { volumes: [{ name: "v", emptyDir: { sizeLimit: "1Mi" } }] },
+      ["spec.volumes[v].emptyDir.sizeLimit"],
+    ],
+    [
+      app({ resources: { limits: { cpu: "1", "ephemeral-storage": "1Gi" } } }),
+      ["spec.containers[app].resources.limits.ephemeral-storage"],
+    ],
     [{ volumes: [{ name: "v", nfs: { server: "s", path: "/" } }] }, ["spec.volumes[v].nfs"]],
     [
       { volumes: [{ name: "v", emptyDir: { medium: "HugePages" } }] },

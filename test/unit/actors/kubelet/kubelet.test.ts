@@ -408,6 +408,50 @@ describe("kubelet", () => {
     expect(events).toContain("Killing: Container app failed liveness probe, will be restarted");
   });
 
+  test("kubelet: a probe that the engine cannot make counts for nothing", async () => {
+    await start();
+    const exec = { command: ["ok"] };
+    const livenessProbe = { exec, periodSeconds: 1, failureThreshold: 1 };
+    const app = container("app", { livenessProbe });
+    await node.create({ name: "web", spec: { containers: [app] } });
+    await untilPod("web", isReady);
+    node.engine.setAvailable(false);
+    await node.passes(20_000);
+    node.engine.setAvailable(true);
+    await node.passes(20_000);
+    const pod = await node.pod("web");
+    expect(appState(pod)?.restartCount).toBe(0);
+    expect((await node.events("web")).some((event) => event.startsWith("Unhealthy"))).toBe(false);
+  });
+
+  test("kubelet: an exec probe that fails restarts the container", async () => {
+    await start();
+    const livenessProbe = { exec: { command: ["check"] }, periodSeconds: 1, failureThreshold: 2 };
+    const app = container("app", { livenessProbe });
+    const behavior = { app: { exec: { check: 1 } } };
+    await node.create({ name: "web", spec: { containers: [app] }, behavior });
+    await untilPod("web", (pod) => appState(pod)?.restartCount === 1, 10_000);
+    expect(await node.events("web")).toContain("Unhealthy: Liveness probe failed: check");
+  });
+
+  test("kubelet: a slow start is no failed life while its startup probe is patient", async () => {
+    await start();
+    const probe = { exec: { command: ["check"] }, periodSeconds: 1 };
+    const startupProbe = { ...probe, failureThreshold: 3 };
+    const app = container("app", {
+      startupProbe,
+      livenessProbe: { ...probe, failureThreshold: 1 },
+    });
+    const behavior = { app: { exec: { check: 1 } } };
+    await node.create({ name: "web", spec: { containers: [app] }, behavior });
+    await untilPod("web", (pod) => appState(pod)?.state?.running !== undefined);
+    await node.passes(1_500);
+    expect(appState(await node.pod("web"))).toMatchObject({ started: false, restartCount: 0 });
+    await untilPod("web", (pod) => appState(pod)?.restartCount === 1, 5_000);
+    const events = await node.events("web");
+    expect(events).toContain("Killing: Container app failed startup probe, will be restarted");
+  });
+
   test("kubelet: a changed image restarts that container alone", async () => {
     await start();
     await node.create({ name: "web", spec: { containers: [container("app"), container("side")] } });
