@@ -1,5 +1,8 @@
 /** Volumes and claims on them (k8s:pkg/printers/internalversion/printers.go). */
 import type {
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
   PersistentVolume,
   PersistentVolumeClaim,
   StorageClass,
@@ -96,6 +99,44 @@ export const storagePrinters: PrinterTable = {
         age(kind, nowMs),
       ];
     },
+  },
+  "storage.v1.CSINode": {
+    columns: columns("Name", "#Drivers", "Age"),
+    cells: (node: CSINode, nowMs) => [
+      node.metadata.name,
+      node.spec.drivers.length,
+      age(node, nowMs),
+    ],
+  },
+  "storage.v1.CSIDriver": {
+    columns: columns(
+      "Name",
+      "AttachRequired",
+      "PodInfoOnMount",
+      "StorageCapacity",
+      "TokenRequests",
+      "RequiresRepublish",
+      "Modes",
+      "Age",
+    ),
+    cells: ({ metadata, spec }: CSIDriver, nowMs) => [
+      metadata.name,
+      spec.attachRequired ?? true,
+      spec.podInfoOnMount ?? false,
+      spec.storageCapacity ?? false,
+      spec.tokenRequests?.map(({ audience }) => audience).join(",") || "<unset>",
+      spec.requiresRepublish ?? false,
+      spec.volumeLifecycleModes?.join(",") || "<none>",
+      age({ metadata }, nowMs),
+    ],
+  },
+  "storage.v1.CSIStorageCapacity": {
+    columns: columns("Name", "StorageClassName", "Capacity"),
+    cells: (capacity: CSIStorageCapacity) => [
+      capacity.metadata.name,
+      capacity.storageClassName,
+      capacity.capacity ?? "<unset>",
+    ],
   },
   "storage.v1.VolumeAttachment": {
     columns: columns("Name", "Attacher", "PV", "Node", "Attached", "Age"),

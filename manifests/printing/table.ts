@@ -3,14 +3,20 @@ import type { Kind, KubeObject } from "../kinds/kind.ts";
 import { clusterPrinters } from "./cluster.ts";
 import { networkPrinters } from "./network.ts";
 import { podPrinters } from "./pods.ts";
+import { policyPrinters } from "./policies.ts";
 import { type Cell, type Column, columns, type Printer } from "./printer.ts";
 import { storagePrinters } from "./storage.ts";
 import { workloadPrinters } from "./workloads.ts";
 
 const PRINTERS = new Map(
-  [podPrinters, workloadPrinters, networkPrinters, storagePrinters, clusterPrinters].flatMap(
-    (table) => Object.entries(table) as [string, Printer<KubeObject>][],
-  ),
+  [
+    podPrinters,
+    workloadPrinters,
+    networkPrinters,
+    storagePrinters,
+    clusterPrinters,
+    policyPrinters,
+  ].flatMap((table) => Object.entries(table) as [string, Printer<KubeObject>][]),
 );
 
 const DEFAULT: Printer<KubeObject> = {

@@ -10,6 +10,7 @@ import type {
   MetricSpec,
   MetricStatus,
   PodDisruptionBudget,
+  PodTemplate,
   ReplicaSet,
   ReplicationController,
   StatefulSet,
@@ -91,6 +92,14 @@ export const workloadPrinters: PrinterTable = {
       age({ metadata }, nowMs),
       ...containerCells(spec.template.spec),
       showSelector(spec.selector),
+    ],
+  },
+  "core.v1.PodTemplate": {
+    columns: columns("Name", "Containers", "Images", "Pod Labels"),
+    cells: ({ metadata, template }: PodTemplate) => [
+      metadata.name,
+      ...containerCells(template?.spec),
+      showLabels(template?.metadata?.labels),
     ],
   },
   "apps.v1.ControllerRevision": {
