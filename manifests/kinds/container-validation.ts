@@ -69,7 +69,7 @@ function validateContainer(
   spec: PodSpec,
 ): void {
   validateImage(errors, container.image, `${at}.image`);
-  validatePorts(errors, container.ports ?? [], `${at}.ports`, spec.hostNetwork === true);
+  validatePorts(errors, container.ports ?? [], `${at}.ports`);
   validateEnv(errors, container.env ?? [], `${at}.env`);
   container.envFrom?.forEach((source, i) => {
     validateEnvFrom(errors, source, `${at}.envFrom[${i}]`);
@@ -128,12 +128,7 @@ function validateRestartPolicy(
   }
 }
 
-function validatePorts(
-  errors: FieldErrors,
-  ports: ContainerPort[],
-  path: string,
-  hostNetwork: boolean,
-): void {
+function validatePorts(errors: FieldErrors, ports: ContainerPort[], path: string): void {
   const names = new Set<string>();
   ports.forEach((port, i) => {
     const at = `${path}[${i}]`;
@@ -149,10 +144,6 @@ function validatePorts(
     }
     if (port.hostPort) {
       errors.invalidEach(`${at}.hostPort`, port.hostPort, portNumber(port.hostPort));
-    }
-    if (hostNetwork && port.hostPort !== port.containerPort) {
-      const detail = "must match `hostPort` when `hostNetwork` is true";
-      errors.invalid(`${at}.containerPort`, port.containerPort, detail);
     }
     if (!port.protocol) errors.required(`${at}.protocol`);
     else if (!PROTOCOLS.includes(port.protocol)) {
@@ -174,6 +165,22 @@ export function validateHostPorts(
       const key = `${port.protocol ?? ""}/${port.hostIP ?? ""}/${port.hostPort}`;
       if (taken.has(key)) errors.duplicate(`${path}[${c}].ports[${p}].hostPort`, key);
       taken.add(key);
+    });
+  });
+}
+
+/** On the host's network a port is the host's. A template may leave that open: its pods will be defaulted. */
+export function validateHostNetworkPorts(
+  errors: FieldErrors,
+  containers: Container[],
+  path: string,
+  isPod: boolean,
+): void {
+  containers.forEach((container, c) => {
+    container.ports?.forEach(({ hostPort = 0, containerPort }, p) => {
+      if (hostPort === containerPort || (!isPod && hostPort === 0)) return;
+      const detail = "must match `containerPort` when `hostNetwork` is true";
+      errors.invalid(`${path}[${c}].ports[${p}].hostPort`, hostPort, detail);
     });
   });
 }

@@ -19,7 +19,12 @@ import {
   type UpdateValidatorTable,
   type ValidatorTable,
 } from "../validation/validator.ts";
-import { validateContainers, validateHostPorts, validateImage } from "./container-validation.ts";
+import {
+  validateContainers,
+  validateHostNetworkPorts,
+  validateHostPorts,
+  validateImage,
+} from "./container-validation.ts";
 import { validateVolumes } from "./volume-validation.ts";
 
 const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
@@ -38,7 +43,7 @@ export const podUpdateValidators: UpdateValidatorTable = {
 };
 
 function validatePod(errors: FieldErrors, pod: Pod): void {
-  validatePodSpec(errors, pod.spec, "spec");
+  validatePodSpec(errors, pod.spec, "spec", true);
   if (pod.spec.ephemeralContainers?.length) {
     errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
   }
@@ -50,7 +55,7 @@ export function validatePodTemplate(
   path: string,
 ): void {
   validateTemplateMetadata(errors, template, path);
-  validatePodSpec(errors, template.spec ?? { containers: [] }, `${path}.spec`);
+  validatePodSpec(errors, template.spec ?? { containers: [] }, `${path}.spec`, false);
 }
 
 export function validateTemplateMetadata(
@@ -62,13 +67,16 @@ export function validateTemplateMetadata(
   validateAnnotations(errors, template.metadata?.annotations, `${path}.annotations`);
 }
 
-function validatePodSpec(errors: FieldErrors, spec: PodSpec, path: string): void {
+function validatePodSpec(errors: FieldErrors, spec: PodSpec, path: string, isPod: boolean): void {
   validateVolumes(errors, spec.volumes ?? [], `${path}.volumes`);
   const names = new Set<string>();
   if (spec.containers.length === 0) errors.required(`${path}.containers`);
   validateContainers(errors, spec, `${path}.containers`, false, names);
   validateContainers(errors, spec, `${path}.initContainers`, true, names);
   validateHostPorts(errors, spec.containers, `${path}.containers`);
+  if (spec.hostNetwork) {
+    validateHostNetworkPorts(errors, spec.containers, `${path}.containers`, isPod);
+  }
   if (!spec.restartPolicy) errors.required(`${path}.restartPolicy`);
   else if (!RESTART_POLICIES.includes(spec.restartPolicy)) {
     errors.notSupported(`${path}.restartPolicy`, spec.restartPolicy, RESTART_POLICIES);

@@ -55,8 +55,8 @@ function validateService(errors: FieldErrors, service: Service): void {
   }
   if (!spec.type) errors.required("spec.type");
   else if (!TYPES.includes(spec.type)) errors.notSupported("spec.type", spec.type, TYPES);
-  if (spec.type === "LoadBalancer" && isHeadless) {
-    const detail = "may not be set to 'None' for LoadBalancer services";
+  if ((spec.type === "LoadBalancer" || spec.type === "NodePort") && isHeadless) {
+    const detail = `may not be set to 'None' for ${spec.type} services`;
     errors.invalid("spec.clusterIPs[0]", "None", detail);
   }
   if (spec.type === "ExternalName") validateExternalName(errors, service);

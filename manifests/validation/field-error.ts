@@ -55,6 +55,7 @@ export function goSelector(selector: LabelSelector | undefined): GoText {
 }
 
 export function goStrings(values: readonly string[]): string {
+  if (values.length === 0) return "[]string(nil)";
   return `[]string{${values.map((value) => JSON.stringify(value)).join(", ")}}`;
 }
 

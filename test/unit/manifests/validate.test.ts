@@ -368,6 +368,21 @@ test("validate: pods of a StatefulSet mount its claims, and no owner's pods have
   ]);
 });
 
+test("validate: on the host's network ports are the host's, which a template may leave open", () => {
+  const ports = [{ containerPort: 80, hostPort: 81 }];
+  const refused =
+    "hostPort: Invalid value: 81: must match `containerPort` when `hostNetwork` is true";
+  const spec = { hostNetwork: true, containers: [{ ...container, ports }] };
+  expect(faults(Pod, { spec })).toEqual([`spec.containers[0].ports[0].${refused}`]);
+  const open = {
+    hostNetwork: true,
+    containers: [{ ...container, ports: [{ containerPort: 80 }] }],
+  };
+  const template = { ...workload.template, spec: open };
+  expect(faults(Deployment, { spec: { ...workload, template } })).toEqual([]);
+  expect(faults(Pod, { spec: open })).toEqual([]);
+});
+
 test("validate: names of roles may hold colons", () => {
   const roleRef = { kind: "Role", name: "r" };
   expect(faults(RoleBinding, { metadata: { name: "system:x" }, roleRef })).toEqual([]);
@@ -421,6 +436,9 @@ test("validate: selectors and addresses stay", () => {
   });
   expect(updateFaults(Service, service("10.96.0.5"), service("10.96.0.6"))).toEqual([
     'spec.clusterIPs[0]: Invalid value: []string{"10.96.0.6"}: may not change once set',
+  ]);
+  expect(updateFaults(Service, service("10.96.0.5"), { spec: { ports: [{ port: 80 }] } })).toEqual([
+    "spec.clusterIPs[0]: Invalid value: []string(nil): primary clusterIP can not be unset",
   ]);
   const set = { ...workload, serviceName: "a" };
   expect(updateFaults(StatefulSet, { spec: set }, { spec: { ...set, serviceName: "b" } })).toEqual([
