@@ -202,7 +202,6 @@ function validateEnvSource(
   value: string,
 ): void {
   const { fieldRef, configMapKeyRef, secretKeyRef } = from;
-  if (value !== "") errors.invalid(at, "", "may not be specified when `value` is not empty");
   if (fieldRef) validateFieldRef(errors, fieldRef.fieldPath, `${at}.fieldRef`, FIELD_PATHS);
   for (const [name, ref] of Object.entries({ configMapKeyRef, secretKeyRef })) {
     if (!ref) continue;
@@ -214,6 +213,8 @@ function validateEnvSource(
   if (sources === 0) {
     const options = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`";
     errors.invalid(at, "", `must specify one of: ${options}`);
+  } else if (value !== "") {
+    errors.invalid(at, "", "may not be specified when `value` is not empty");
   } else if (sources > 1) {
     errors.invalid(at, "", "may not have more than one field specified at a time");
   }
