@@ -5,7 +5,7 @@
  */
 
 import { ApiError, apiError } from "../../manifests/api-error.ts";
-import { subresource } from "../../manifests/index.ts";
+import { Binding, subresource } from "../../manifests/index.ts";
 import type { Log } from "../../runtime/log.ts";
 import { nodeOf } from "./authn.ts";
 import type { Authorizer } from "./authz.ts";
@@ -17,7 +17,7 @@ import { pathNotFound, type Resource } from "./registry/registry.ts";
 import { remove, removeCollection } from "./remove.ts";
 import { type ApiReply, type ApiRequest, errorReply } from "./request.ts";
 import { reviewAct } from "./reviews.ts";
-import { type SubresourceContext, subresourceAct } from "./subresources.ts";
+import { bindingOfPod, type SubresourceContext, subresourceAct } from "./subresources.ts";
 import { type OpenedWatch, openWatch, type WatchSink } from "./watch.ts";
 
 export interface Pipeline {
@@ -49,6 +49,10 @@ export function createPipeline(context: PipelineContext): Pipeline {
     async handle(request, limits) {
       const resource = await admit(request);
       if (request.subresource) return await handleSubresource(context, resource, request);
+      if (resource.kind === Binding && request.verb === "create") {
+        const pods = context.registry.find("", "v1", "pods");
+        return await handleSubresource(context, pods, bindingOfPod(request));
+      }
       assertServed(resource, request);
       const review = reviewAct(resource.kind, request.verb);
       if (review) return await review(context, resource, request);

@@ -180,6 +180,13 @@ async function bind(
   return bound;
 }
 
+/** POST …/bindings, as clients did before pods had a binding of their own: the pod is in the body. */
+export function bindingOfPod(request: ApiRequest): ApiRequest {
+  const binding = (parseBody(request).value ?? {}) as { metadata?: { name?: string } };
+  const name = binding.metadata?.name ?? "";
+  return { ...request, resource: "pods", subresource: "binding", name };
+}
+
 const bound: ApiReply = jsonReply(201, {
   kind: "Status",
   apiVersion: "v1",

@@ -333,6 +333,22 @@ describe("https: to the node", () => {
     expect(wrong.json.message).toBe("container other is not valid for pod quiet");
   });
 
+  test("https: a binding that came the old way is asked of the ledger too", async () => {
+    await makePod("unbound");
+    const metadata = { name: "unbound" };
+    const body = JSON.stringify({
+      apiVersion: "v1",
+      kind: "Binding",
+      metadata,
+      target: { name: "n" },
+    });
+    const path = "/api/v1/namespaces/default/bindings";
+    const answer = await ask(path, { method: "POST", headers: jsonHeaders, body });
+    // There is no ledger here, and nobody else may bind.
+    expect(answer).toMatchObject({ code: 503, json: { reason: "ServiceUnavailable" } });
+    expect(answer.json.message).toContain("the ledger did not answer");
+  });
+
   test("https: exec speaks WebSocket, and a closed input reaches the command", async () => {
     const asked = await startNode("runner");
     await makePod("run", "runner");
