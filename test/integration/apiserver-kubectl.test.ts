@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startHttpsApi, type TestHttpsApi } from "../harness/https.ts";
+import { waitFor } from "../harness/wait.ts";
 
 let env: TestHttpsApi;
 
@@ -45,8 +46,11 @@ test("kubectl: get shows tables, and describe tells all", async () => {
   expect(await env.kubectl(["describe", "deployment", "web"])).toContain(
     "Replicas:               2 desired",
   );
-  const description = await env.kubectl(["describe", "service", "kubernetes"]);
-  expect(description).toMatch(/Endpoints: +127\.0\.0\.1:\d+/);
+  // The API actor joins the endpoints of its own Service once it has said that it lives.
+  await waitFor("the endpoints of the API", async () => {
+    const description = await env.kubectl(["describe", "service", "kubernetes"]);
+    return /Endpoints: +127\.0\.0\.1:\d+/.test(description);
+  });
 });
 
 test("kubectl: create speaks protobuf and is understood", async () => {

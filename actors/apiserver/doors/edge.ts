@@ -49,7 +49,9 @@ export function httpsEdge(config: EdgeConfig): Edge {
       let { port } = config.https;
       for (const host of config.hosts) {
         const https = { ...config.https, host, port };
-        doors.push(await openHttpsDoor(https, inside.pipeline, site, streams, metrics.observe));
+        doors.push(
+          await openHttpsDoor(https, inside.pipeline, site, streams, metrics.observe, ctx.log),
+        );
         port = doors[0]?.port ?? port;
       }
       const submits = takeSubmits({ bus, clock, log: ctx.log, pipeline: inside.pipeline });

@@ -23,6 +23,8 @@ export interface Exchange {
   /** Resolves when there is room again, or the peer is gone. */
   drained(): Promise<void>;
   end(): void;
+  /** Breaks it off, so that nobody takes what was sent for all of it. */
+  abort(): void;
   onClose(handler: () => void): void;
   readonly closed: boolean;
 }
@@ -42,6 +44,7 @@ export function http1Exchange(request: IncomingMessage, response: ServerResponse
     write: (bytes) => response.write(bytes),
     drained: () => drained(response, () => response.closed),
     end: () => response.end(),
+    abort: () => response.destroy(),
     onClose: (handler) => response.once("close", handler),
     get closed() {
       return response.closed || response.destroyed;
@@ -66,6 +69,7 @@ export function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHe
     end: () => {
       if (!stream.destroyed) stream.end();
     },
+    abort: () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
     onClose: (handler) => stream.once("close", handler),
     get closed() {
       return stream.closed || stream.destroyed;

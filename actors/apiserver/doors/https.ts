@@ -9,14 +9,16 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { ApiError, apiError, forbidden } from "../../../manifests/api-error.ts";
+import { apiError, forbidden } from "../../../manifests/api-error.ts";
 import { stringifyYaml } from "../../../manifests/index.ts";
+import { errorMessage } from "../../../runtime/errors.ts";
+import type { Log } from "../../../runtime/log.ts";
 import { anonymous, isMaster, userOfCertificate } from "../authn.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ApiReply, type ApiRequest, jsonReply, type User } from "../request.ts";
-import { errorFrame } from "../watch.ts";
 import { type Accepted, negotiate } from "./accept.ts";
 import { type Exchange, http1Exchange, http2Exchange } from "./exchange.ts";
+import { serveWatch } from "./https-watch.ts";
 import type { ResourceRoute } from "./routes.ts";
 import { routeOf } from "./routes.ts";
 import type { Site } from "./site.ts";
@@ -48,7 +50,6 @@ export interface Streams {
 
 export type Observe = (request: ApiRequest, code: number, seconds: number) => void;
 
-const watchWindowBytes = 8 * 1024 * 1024;
 const encoder = new TextEncoder();
 const jsonType = "application/json";
 
@@ -58,6 +59,7 @@ export async function openHttpsDoor(
   site: Site,
   streams: Streams,
   observe: Observe,
+  log: Log,
 ): Promise<HttpsDoor> {
   const server = createSecureServer({
     allowHTTP1: true,
@@ -70,7 +72,7 @@ export async function openHttpsDoor(
     maxSessionMemory: 64,
     settings: { maxConcurrentStreams: 1_000 },
   });
-  const door = new Door(pipeline, site, streams, observe);
+  const door = new Door(pipeline, site, streams, observe, log);
   const release = attach(server, door);
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
@@ -99,12 +101,12 @@ function attach(server: Http2SecureServer, door: Door): () => void {
     session.once("close", () => sessions.delete(session));
   });
   server.on("request", (request: unknown, response: unknown) => {
-    void door.serve(http1Exchange(request as IncomingMessage, response as ServerResponse));
+    door.serve(http1Exchange(request as IncomingMessage, response as ServerResponse));
   });
   // A request listener brings the compatibility layer for HTTP/2 with it, which costs twice the
   // objects for each request; streams are served as they are.
   server.removeAllListeners("stream");
-  server.on("stream", (stream, headers) => void door.serve(http2Exchange(stream, headers)));
+  server.on("stream", (stream, headers) => door.serve(http2Exchange(stream, headers)));
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     void door.upgrade(request, socket, head);
@@ -130,23 +132,33 @@ class Door {
   readonly #site: Site;
   readonly #streams: Streams;
   readonly #observe: Observe;
+  readonly #log: Log;
   readonly #users = new WeakMap<object, User>();
 
-  constructor(pipeline: Pipeline, site: Site, streams: Streams, observe: Observe) {
+  constructor(pipeline: Pipeline, site: Site, streams: Streams, observe: Observe, log: Log) {
     this.#observe = observe;
+    this.#log = log;
     this.#pipeline = pipeline;
     this.#site = site;
     this.#streams = streams;
   }
 
-  async serve(exchange: Exchange): Promise<void> {
+  /** Never throws: an answer that fails half-way is one connection's trouble, not the process's. */
+  serve(exchange: Exchange): void {
+    this.#serve(exchange).catch((error: unknown) => {
+      this.#log.debug("Could not finish an answer", { error: errorMessage(error) });
+      exchange.abort();
+    });
+  }
+
+  async #serve(exchange: Exchange): Promise<void> {
     const began = performance.now();
     let accepted: Accepted = negotiate(undefined);
     let request: ApiRequest | undefined;
     const reply = await this.#pipeline.catching(async () => {
       const [path, query] = split(exchange.target);
       const route = routeOf(exchange.method, path, query);
-      const user = impersonated(this.#authenticate(exchange.socket), exchange);
+      const user = impersonated(this.#authenticate(exchange.socket), exchange.headers);
       if (route.type !== "resource") {
         const page = await this.#site.page(route, exchange, user);
         if (page.type === "json") return jsonReply(page.code, page.value);
@@ -155,7 +167,10 @@ class Door {
       }
       accepted = negotiate(header(exchange, "accept"));
       request = await requestOf(exchange, route, query, user, accepted);
-      if (route.verb === "watch") return await this.#watch(exchange, request);
+      if (route.verb === "watch") {
+        await serveWatch(exchange, request, this.#pipeline, this.#site);
+        return answered;
+      }
       if (await this.#streams.respond(exchange, request)) return answered;
       return await this.#pipeline.handle(request);
     });
@@ -168,7 +183,7 @@ class Door {
       const [path, query] = split(raw.url ?? "/");
       const route = routeOf(raw.method ?? "GET", path, query);
       if (route.type !== "resource") throw apiError("BadRequest", "nothing here can be upgraded");
-      const user = this.#authenticate(raw.socket as TLSSocket);
+      const user = impersonated(this.#authenticate(raw.socket as TLSSocket), raw.headers);
       // Upstream's verb for a connection is that of its method; over WebSocket always GET.
       const asked = { ...baseRequest(route, query, user), verb: "create" as const };
       if (!this.#streams.upgrades(asked))
@@ -201,72 +216,20 @@ class Door {
     const name: string | string[] | undefined = subject.CN;
     return userOfCertificate([name ?? ""].flat()[0] ?? "", [organizations ?? []].flat());
   }
-
-  /** Frames as they come; a peer that lets 8 MB pile up is told to list again. */
-  async #watch(exchange: Exchange, request: ApiRequest): Promise<ApiReply> {
-    let began = false;
-    const begin = () => {
-      if (!began) exchange.head(200, { "content-type": jsonType, ...noCache });
-      began = true;
-    };
-    let unsent = 0;
-    let congested = false;
-    const watch = await this.#pipeline
-      .watch(request, {
-        frames(bytes) {
-          begin();
-          if (congested) unsent += bytes.length;
-          if (!exchange.write(bytes) && !congested) {
-            congested = true;
-            void exchange.drained().then(() => {
-              congested = false;
-              unsent = 0;
-            });
-          }
-          if (unsent > watchWindowBytes) {
-            unsent = 0;
-            queueMicrotask(() =>
-              watch?.fail(apiError("Expired", "the watcher is too slow; list again")),
-            );
-          }
-        },
-        end() {
-          begin();
-          exchange.end();
-        },
-      })
-      .catch((error: unknown) => {
-        // As upstream's watch cache says that a revision is gone: within the stream.
-        if (!(error instanceof ApiError) || error.reason !== "Expired") throw error;
-        begin();
-        exchange.write(errorFrame(error));
-        exchange.end();
-        return undefined;
-      });
-    begin();
-    if (!watch) return answered;
-    const stop = this.#site.bookmarks(() => watch.bookmark());
-    exchange.onClose(() => {
-      stop();
-      watch.close();
-    });
-    if (exchange.closed) watch.close();
-    return answered;
-  }
 }
 
 /** `kubectl --as`: only masters may speak as somebody else. */
-function impersonated(user: User, exchange: Exchange): User {
-  const name = header(exchange, "impersonate-user");
+function impersonated(user: User, headers: Exchange["headers"]): User {
+  const name = headers["impersonate-user"];
   if (name === undefined) return user;
   if (!isMaster(user)) {
     const why = `User "${user.name}" cannot impersonate resource "users" in API group "" at the cluster scope`;
-    throw forbidden({ group: "", resource: "users" }, name, why);
+    throw forbidden({ group: "", resource: "users" }, String(name), why);
   }
-  const groups = exchange.headers["impersonate-group"] ?? [];
+  const groups = [headers["impersonate-group"] ?? []].flat();
   return userOfCertificate(
-    name,
-    [groups].flat().flatMap((group) => group.split(/, */)),
+    String(name),
+    groups.flatMap((group) => group.split(/, */)),
   );
 }
 

@@ -1,0 +1,84 @@
+/** A watch as one HTTP answer without end: frames as they come, while the client keeps up. */
+
+import { ApiError, apiError } from "../../../manifests/api-error.ts";
+import { watchWindowBytes } from "../messages.ts";
+import type { Pipeline } from "../pipeline.ts";
+import type { ApiRequest } from "../request.ts";
+import { errorFrame, type OpenedWatch } from "../watch.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Site } from "./site.ts";
+
+/** Rejects, with nothing sent, when the watch cannot begin. */
+export async function serveWatch(
+  exchange: Exchange,
+  request: ApiRequest,
+  pipeline: Pipeline,
+  site: Site,
+): Promise<void> {
+  const answer = new WatchAnswer(exchange);
+  try {
+    answer.follow(await pipeline.watch(request, answer), site);
+  } catch (error) {
+    // As upstream's watch cache says that a revision is gone: within the stream.
+    if (!(error instanceof ApiError) || error.reason !== "Expired") throw error;
+    answer.frames(errorFrame(error));
+    answer.end();
+  }
+}
+
+class WatchAnswer {
+  readonly #exchange: Exchange;
+  #watch: OpenedWatch | undefined;
+  #began = false;
+  #congested = false;
+  #unsentBytes = 0;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  follow(watch: OpenedWatch, site: Site): void {
+    this.#begin();
+    this.#watch = watch;
+    if (this.#exchange.closed) {
+      watch.close();
+      return;
+    }
+    const stop = site.bookmarks(() => watch.bookmark());
+    this.#exchange.onClose(() => {
+      stop();
+      watch.close();
+    });
+  }
+
+  frames(bytes: Uint8Array): void {
+    this.#begin();
+    if (this.#congested) this.#unsentBytes += bytes.length;
+    if (!this.#exchange.write(bytes) && !this.#congested) this.#waitForRoom();
+    // What the watch begins with is as much as it is; later, who is so far behind lists again.
+    if (this.#unsentBytes <= watchWindowBytes || !this.#watch) return;
+    this.#unsentBytes = 0;
+    this.#watch.fail(apiError("Expired", "the watcher is too slow; list again"));
+  }
+
+  end(): void {
+    this.#begin();
+    this.#exchange.end();
+  }
+
+  /** Also before the first frame: that the watch has begun is news enough. */
+  #begin(): void {
+    if (this.#began) return;
+    this.#began = true;
+    const headers = { "content-type": "application/json", "cache-control": "no-cache, private" };
+    this.#exchange.head(200, headers);
+  }
+
+  #waitForRoom(): void {
+    this.#congested = true;
+    void this.#exchange.drained().then(() => {
+      this.#congested = false;
+      this.#unsentBytes = 0;
+    });
+  }
+}
