@@ -17,7 +17,13 @@ export async function waitUntilReady(options: {
   signal: AbortSignal;
 }): Promise<void> {
   const deadline = performance.now() + options.timeoutMs;
-  const agent = new Agent({ ca: options.certificates.authority.certificate, keepAlive: true });
+  const { authority, admin } = options.certificates;
+  const agent = new Agent({
+    ca: authority.certificate,
+    cert: admin.certificate,
+    key: admin.key,
+    keepAlive: true,
+  });
   try {
     while (!options.signal.aborted) {
       const missing = (await apiTrouble(options.url, agent)) ?? nodeTrouble(options);
@@ -32,16 +38,25 @@ export async function waitUntilReady(options: {
   }
 }
 
-/** What /readyz says, unless it is ok. */
-function apiTrouble(url: string, agent: Agent): Promise<string | undefined> {
+/** The last thing that a new cluster is given; see `actors/apiserver/bootstrap.ts`. */
+const essential = "/api/v1/namespaces/default/services/kubernetes";
+
+async function apiTrouble(url: string, agent: Agent): Promise<string | undefined> {
+  for (const path of ["/readyz", essential]) {
+    const answer = await ask(`${url}${path}`, agent);
+    if (answer !== 200) return `the API answers ${answer} to ${path}`;
+  }
+  return undefined;
+}
+
+/** The status code, or why there is none. */
+function ask(url: string, agent: Agent): Promise<number | string | undefined> {
   return new Promise((resolve) => {
-    const request = get(`${url}/readyz`, { agent, timeout: 2_000 }, (reply) => {
+    const request = get(url, { agent, timeout: 2_000 }, (reply) => {
       reply.resume();
-      reply.on("end", () => {
-        resolve(reply.statusCode === 200 ? undefined : `the API answers ${reply.statusCode}`);
-      });
+      reply.on("end", () => resolve(reply.statusCode));
     });
-    request.on("error", (error) => resolve(`the API does not answer: ${error.message}`));
+    request.on("error", (error) => resolve(error.message));
     request.on("timeout", () => request.destroy(new Error("timed out")));
   });
 }

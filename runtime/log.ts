@@ -15,7 +15,13 @@ export type LogLevel = "error" | "warn" | "info" | "debug" | "trace" | "silent";
 
 export function createLog(options: { level?: LogLevel; destination?: string } = {}): Log {
   const logger = pino(
-    { level: options.level ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level: options.level ?? "info",
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      // As JSON an Error is empty.
+      serializers: { error: (error) => (error instanceof Error ? error.stack : error) },
+    },
     pino.destination({ dest: options.destination ?? 2, sync: false }),
   );
   return wrap(logger);
