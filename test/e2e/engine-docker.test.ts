@@ -176,6 +176,16 @@ test("docker engine: a removed sandbox leaves no file", async () => {
   await expect(readFile(file)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
+test("docker engine: a sandbox removed behind its back leaves no file for long", async () => {
+  const config = sandboxConfig();
+  const id = await open().runSandbox(config);
+  await docker.docker.getContainer(id).remove({ force: true });
+  const file = join(stateDir, "sandboxes", `${config.uid}_0`, "resolv.conf");
+  expect(await readFile(file, "utf8")).toContain("10.96.0.10");
+  await open().listSandboxes();
+  await expect(readFile(file)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
 test("docker engine: an absent Docker is unavailable, and its event stream ends", async () => {
   const socketPath = join(stateDir, "nobody.sock");
   const absent = createDockerEngine({

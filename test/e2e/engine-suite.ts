@@ -1,6 +1,6 @@
 /** What every engine must pass: the driver suite of `actors/kubelet/engine.ts`. */
 
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import {
   type ContainerConfig,
   type ContainerState,
@@ -119,8 +119,11 @@ export function describeEngine(
     subject = await start();
     engine = subject.engine;
   });
+  afterEach(async () => {
+    const sandboxes = await engine.listSandboxes();
+    await Promise.all(sandboxes.map(({ id }) => engine.removeSandbox(id)));
+  });
   afterAll(async () => {
-    for (const sandbox of await engine.listSandboxes()) await engine.removeSandbox(sandbox.id);
     expect(await engine.listContainers()).toEqual([]);
     expect(await engine.listSandboxes()).toEqual([]);
     await subject.close();

@@ -37,6 +37,10 @@ export async function startTestDocker(
       for (const { Id } of await docker.listContainers({ all: true })) {
         await docker.getContainer(Id).remove({ force: true, v: true });
       }
+      // dockerd leaves its bridges to the machine when it ends.
+      for (const { Id } of await docker.listNetworks({ filters: '{"type":["custom"]}' })) {
+        await docker.getNetwork(Id).remove();
+      }
       await child?.stop();
       await removeDockerdTraces(dataDir, { data: true });
       await rm(dataDir, { recursive: true, force: true });

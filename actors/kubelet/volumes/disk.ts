@@ -22,7 +22,7 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { type PodFiles, type VolumeContent, VolumeError, type VolumeFile } from "./files.ts";
 
@@ -46,7 +46,7 @@ export class DiskFiles implements PodFiles {
 
   /** `root` must be seen by the engine under the same path. */
   constructor(root: string) {
-    this.#root = join(root, "pods");
+    this.#root = resolve(root, "pods");
   }
 
   async ensureVolume(uid: string, name: string, content: VolumeContent): Promise<string> {

@@ -64,6 +64,8 @@ export async function pullImage(
 /** A pull that fails half-way has answered 200 long before: the failure is a line of its progress. */
 function followPull(docker: Docker, progress: Readable): Promise<void> {
   return new Promise((resolve, reject) => {
+    // The library does not tell of a connection that breaks half-way.
+    progress.on("close", () => reject(new Error("the connection to Docker was lost")));
     docker.modem.followProgress(progress, (error, lines: { error?: string }[]) => {
       const failed = lines?.find((line) => line.error !== undefined);
       if (error) reject(error);

@@ -5,8 +5,8 @@
  */
 
 import { readFileSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { ContainerInfo } from "dockerode";
 import Docker from "dockerode";
 import type {
@@ -38,6 +38,7 @@ import {
 } from "./errors.ts";
 import { type EventCursor, openEvents } from "./events.ts";
 import { StartGate } from "./gate.ts";
+import { type CallGuard, guardCalls } from "./guard.ts";
 import * as images from "./images.ts";
 import { containerName, label, type Owner, ownerFilter, sandboxName } from "./labels.ts";
 import { ensureNetwork, type PodNetwork, podNetwork, remakeNetwork } from "./network.ts";
@@ -75,14 +76,20 @@ export class DockerEngine implements Engine {
   /** What an inspection told of a container, until an event or another state in the list. */
   readonly #known = new Map<string, { listed: string; state: ContainerState }>();
   readonly #gate = new StartGate();
+  readonly #guards: CallGuard[];
+  readonly #stateDir: string;
+  #swept = false;
   #networkReady: Promise<void> | undefined;
 
   constructor(options: DockerEngineOptions) {
     this.#owner = { cluster: options.cluster, node: options.node };
     this.#options = options;
+    // Docker mounts absolute paths only.
+    this.#stateDir = resolve(options.stateDir);
     this.#abilities = options.abilities ?? readAbilities();
     this.#docker = new Docker({ socketPath: options.socketPath, timeout: callTimeoutMs });
     this.#patient = new Docker({ socketPath: options.socketPath });
+    this.#guards = [guardCalls(this.#docker, callTimeoutMs), guardCalls(this.#patient)];
     this.network = podNetwork(this.#owner, options.podCIDR);
   }
 
@@ -93,6 +100,8 @@ export class DockerEngine implements Engine {
   }
 
   async runSandbox(config: SandboxConfig): Promise<string> {
+    // What is written from now on must not be swept away.
+    if (!this.#swept) await this.listSandboxes();
     if (!config.hostNetwork) await this.#ensureNetwork();
     const name = sandboxName(this.#owner, config);
     await this.#writeResolvConf(sandboxFolder(config.uid, config.attempt), config);
@@ -125,12 +134,14 @@ export class DockerEngine implements Engine {
     await retryRemoval(() => this.#docker.getContainer(id).remove({ force: true, v: true }));
     const { [label.podUid]: uid, [label.attempt]: attempt } = info.Config.Labels;
     if (!uid || !attempt) return;
-    const folder = join(this.#options.stateDir, sandboxFolder(uid, Number(attempt)));
+    const folder = join(this.#stateDir, sandboxFolder(uid, Number(attempt)));
     await rm(folder, { recursive: true, force: true });
   }
 
   async listSandboxes(): Promise<SandboxState[]> {
-    return (await this.#list("sandbox")).map(sandboxState);
+    const sandboxes = (await this.#list("sandbox")).map(sandboxState);
+    if (!this.#swept) await this.#sweep(sandboxes);
+    return sandboxes;
   }
 
   async createContainer(sandbox: string, config: ContainerConfig): Promise<string> {
@@ -139,7 +150,7 @@ export class DockerEngine implements Engine {
     const folder = sandboxFolder(labels[label.podUid] ?? "", Number(labels[label.attempt] ?? 0));
     const mounts = [...config.mounts];
     if (!mounts.some((mount) => mount.containerPath === "/etc/resolv.conf")) {
-      const hostPath = join(this.#options.stateDir, folder, "resolv.conf");
+      const hostPath = join(this.#stateDir, folder, "resolv.conf");
       mounts.push({ hostPath, containerPath: "/etc/resolv.conf", readOnly: false });
     }
     const cgroupParent = info.HostConfig.CgroupParent || undefined;
@@ -233,7 +244,10 @@ export class DockerEngine implements Engine {
       this.#known.delete(event.id);
       onEvent(event);
     };
-    return openEvents(this.#patient, this.#owner, this.#cursor, forgetful, onEnd);
+    return openEvents(this.#patient, this.#owner, this.#cursor, forgetful, (error) => {
+      for (const guard of this.#guards) guard.breakAll();
+      onEnd(error);
+    });
   }
 
   close(): void {
@@ -295,8 +309,18 @@ export class DockerEngine implements Engine {
     }
   }
 
+  /** Folders of sandboxes that somebody removed while we were not there. */
+  async #sweep(sandboxes: SandboxState[]): Promise<void> {
+    const known = new Set(sandboxes.map(({ uid, attempt }) => sandboxFolder(uid, attempt)));
+    for (const name of await readdir(join(this.#stateDir, "sandboxes")).catch(() => [])) {
+      const folder = join("sandboxes", name);
+      if (!known.has(folder)) await rm(join(this.#stateDir, folder), { recursive: true });
+    }
+    this.#swept = true;
+  }
+
   async #writeResolvConf(folder: string, config: SandboxConfig): Promise<void> {
-    const dir = join(this.#options.stateDir, folder);
+    const dir = join(this.#stateDir, folder);
     await mkdir(dir, { recursive: true });
     await writeFile(join(dir, "resolv.conf"), resolvConf(config.dns));
   }

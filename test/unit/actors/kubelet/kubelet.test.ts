@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { type Dialer, hollowDialer } from "../../../../actors/kubelet/dialer.ts";
 import { EngineError } from "../../../../actors/kubelet/engine.ts";
+import type { StreamReply } from "../../../../actors/kubelet/messages.ts";
+import { nodeSubject } from "../../../../actors/subjects.ts";
 import { ConfigMap, Lease, Node, type Pod, Pod as PodKind } from "../../../../manifests/index.ts";
 import {
   container,
@@ -450,6 +452,34 @@ describe("kubelet", () => {
     await untilPod("web", (pod) => appState(pod)?.restartCount === 1, 5_000);
     const events = await node.events("web");
     expect(events).toContain("Killing: Container app failed startup probe, will be restarted");
+  });
+
+  test("kubelet: logs that are not there are refused with a reason", async () => {
+    await start({ engine: { pull: () => new EngineError("image-not-found", "none") } });
+    await node.create({ name: "web" });
+    const pod = await untilPod("web", (it) => {
+      return appState(it)?.state?.waiting?.reason === "ImagePullBackOff";
+    });
+    const ask = async (verb: "logs" | "exec", uid: string | undefined, name: string) => {
+      const target = { stream: "s", namespace: "default", pod: "web", uid, container: name };
+      const body = JSON.stringify({ ...target, command: ["true"], follow: false });
+      const answer = await node.run(node.bus.request(nodeSubject(nodeName, verb), body));
+      return JSON.parse(new TextDecoder().decode(answer.data)) as StreamReply;
+    };
+    const { uid } = pod.metadata;
+    const waits =
+      'container "app" in pod "web" is waiting to start: trying and failing to pull image';
+    const bad = { type: "refused", code: 400, reason: "BadRequest" };
+    expect(await ask("logs", uid, "app")).toEqual({ ...bad, message: waits });
+    expect(await ask("exec", uid, "app")).toEqual({ ...bad, message: waits });
+    const wrong = "container side is not valid for pod web";
+    expect(await ask("logs", uid, "side")).toEqual({ ...bad, message: wrong });
+    expect(await ask("logs", "another", "app")).toEqual({
+      type: "refused",
+      code: 404,
+      reason: "NotFound",
+      message: 'pods "web" not found',
+    });
   });
 
   test("kubelet: a changed image restarts that container alone", async () => {

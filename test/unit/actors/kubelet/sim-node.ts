@@ -19,6 +19,7 @@ import { kubelet } from "../../../../actors/kubelet/kubelet.ts";
 import { hollowMachine } from "../../../../actors/kubelet/machine.ts";
 import { MemoryFiles } from "../../../../actors/kubelet/volumes/memory.ts";
 import { type Container, Event, Namespace, type Node, Pod } from "../../../../manifests/index.ts";
+import type { Bus } from "../../../../runtime/bus.ts";
 import { createSimStream } from "../../../../runtime/sim/journal.ts";
 import { createNetwork, type SimNetwork } from "../../../../runtime/sim/network.ts";
 import { createSimProcess, type SimProcess } from "../../../../runtime/sim/process.ts";
@@ -35,6 +36,8 @@ export interface SimNode {
   engine: SimEngine;
   files: MemoryFiles;
   api: Api;
+  /** As an API actor has it. */
+  bus: Bus;
   kubelet: SimProcess;
   /** Runs until the promise is kept; virtual time passes. */
   run<T>(work: Promise<T>): Promise<T>;
@@ -122,14 +125,15 @@ export async function startSimNode(options: SimNodeOptions = {}): Promise<SimNod
     network,
     name: "admin",
     main(host) {
-      const bus = host.connect({ principal: "wherry-admin" });
+      bus = host.connect({ principal: "wherry-admin" });
       api = createApi(bus, host.clock, { principal: "wherry-admin", patienceMs: 60_000 });
     },
   });
   let api: Api | undefined;
+  let bus: Bus | undefined;
   admin.start();
   await world.run({ until: () => api !== undefined, maxVirtualMs: 1_000 });
-  if (!api) throw new Error("the client did not start");
+  if (!api || !bus) throw new Error("the client did not start");
   const client = api;
 
   async function run<T>(work: Promise<T>): Promise<T> {
@@ -149,6 +153,7 @@ export async function startSimNode(options: SimNodeOptions = {}): Promise<SimNod
     engine,
     files,
     api: client,
+    bus,
     kubelet: node,
     run,
     async until(what, condition, withinMs = 60_000) {
