@@ -121,10 +121,15 @@ class Taker {
       return;
     }
     const { subject, headers, data, reply } = message;
-    void this.#apply({ subject, headers, data: data.slice() }, reply).finally(() => {
-      this.#awaited--;
-      if (this.#awaited === 0) this.#pull();
-    });
+    this.#apply({ subject, headers, data: data.slice() }, reply)
+      // Not acknowledged, it is delivered again after a while.
+      .catch((error: unknown) => {
+        this.#context.log.error("Could not finish a submission", { error: errorMessage(error) });
+      })
+      .finally(() => {
+        this.#awaited--;
+        if (this.#awaited === 0) this.#pull();
+      });
   }
 
   async #apply({ subject, headers, data }: Taken, acknowledge: string): Promise<void> {
