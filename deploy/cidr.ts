@@ -31,13 +31,15 @@ export function formatAddress(address: number): string {
 export interface HostRoute {
   readonly dst: string;
   readonly dev?: string;
+  /** `unreachable`, `blackhole`, …; absent for the usual ones. */
+  readonly type?: string;
 }
 
 export interface CidrTrouble {
   readonly cidrs: readonly { readonly option: string; readonly cidr: Cidr }[];
   readonly routes: readonly HostRoute[];
-  /** Interfaces that are this cluster's own, from an earlier run. */
-  isOwn(dev: string): boolean;
+  /** Routes that are this cluster's own, from an earlier run. */
+  isOwn(route: HostRoute): boolean;
 }
 
 /** Says, by name, what is wrong with the ranges; empty when nothing is. */
@@ -51,7 +53,7 @@ export function computeCidrTrouble({ cidrs, routes, isOwn }: CidrTrouble): strin
     }
     for (const route of routes) {
       const range = parseCidr(route.dst);
-      if (!range || range.prefix === 0 || (route.dev && isOwn(route.dev))) continue;
+      if (!range || range.prefix === 0 || isOwn(route)) continue;
       if (!overlaps(cidr, range)) continue;
       const where = route.dev ? `${route.dst} dev ${route.dev}` : route.dst;
       trouble.push(`${option} ${cidr.text} overlaps the host route ${where}`);

@@ -5,6 +5,7 @@
  * port, which route a range overlaps, which command installs what is missing.
  */
 import { join } from "node:path";
+import { podNetwork } from "../actors/kubelet/engines/docker/network.ts";
 import type { Log } from "../runtime/log.ts";
 import { runningRecord } from "./children.ts";
 import { computeCidrTrouble, type HostRoute } from "./cidr.ts";
@@ -42,9 +43,6 @@ export interface MachineOptions {
   readonly say: (line: string) => void;
 }
 
-/** Interfaces that Wherry's nodes make are named so; see `actors/kubelet/engines/docker/network.ts`. */
-const ownInterface = /^wh[0-9a-f]{10}$/;
-
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const { up, log } = options;
   const lock = await lockData(up.dataDir);
@@ -53,7 +51,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     const found = up.engine === "sim" ? undefined : await lookForDocker();
     const tools = await findTools(options, found);
     const identity = await chooseIdentity(up);
-    await assertRanges(up, tools.ip);
+    await assertRanges(up, identity, tools.ip);
     const startingNats = startNats({
       dataDir: up.dataDir,
       natsServer: tools["nats-server"],
@@ -170,7 +168,17 @@ async function choosePort(
   return freePort(host);
 }
 
-async function assertRanges(up: UpOptions, ip: string | undefined): Promise<void> {
+/** What a killed Wherry left is ours: its bridges by name, and the route that ends its pod range. */
+function isOwnRoute({ id, nodes, podCidr }: ClusterIdentity, route: HostRoute): boolean {
+  if (route.type === "unreachable") return route.dst === podCidr;
+  return nodes.some((node) => route.dev === podNetwork({ cluster: id, node }, podCidr).bridge);
+}
+
+async function assertRanges(
+  up: UpOptions,
+  identity: ClusterIdentity,
+  ip: string | undefined,
+): Promise<void> {
   const routes = ip ? (JSON.parse((await run(ip, ["-json", "route"])).stdout) as HostRoute[]) : [];
   const trouble = computeCidrTrouble({
     cidrs: [
@@ -178,7 +186,7 @@ async function assertRanges(up: UpOptions, ip: string | undefined): Promise<void
       { option: "--service-cidr", cidr: up.serviceCidr },
     ],
     routes,
-    isOwn: (dev) => ownInterface.test(dev),
+    isOwn: (route) => isOwnRoute(identity, route),
   });
   if (trouble.length > 0) throw new MachineError(trouble.join("\n"));
 }

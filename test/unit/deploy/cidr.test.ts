@@ -13,7 +13,7 @@ const cidrs = [
 ];
 
 function trouble(routes: { dst: string; dev: string }[]): string[] {
-  return computeCidrTrouble({ cidrs, routes, isOwn: (dev) => dev.startsWith("wh") });
+  return computeCidrTrouble({ cidrs, routes, isOwn: ({ dev }) => dev?.startsWith("wh") ?? false });
 }
 
 describe("cidr", () => {
