@@ -113,6 +113,34 @@ test("compactor: what one left undone the next one finds", async () => {
   await settle(world, store.close());
 });
 
+test("compactor: a load that a round overtakes begins once more", async () => {
+  // A second a batch: the load has read the put and is far from the marker when both vanish.
+  const scene = createScene({ latencyMs: [1_000, 1_000] });
+  const { world, stream } = scene;
+  const journal = stream.connect();
+  const { prefix } = journal.stream;
+  const records = Array.from({ length: 2_000 }, (_, at) => ({
+    subject: prefix + podKey(at === 1_999 ? "p0" : `p${at}`),
+    data: new Uint8Array(0),
+    headers: at === 1_999 ? { "KV-Operation": "DEL" } : {},
+  }));
+  await settle(world, journal.append(records.slice(0, 1_000)));
+  await settle(world, journal.append(records.slice(1_000)));
+  const announce = (revision: number): Promise<unknown> => {
+    const data = new TextEncoder().encode(JSON.stringify({ revision }));
+    return settle(world, journal.append([{ subject: `${prefix}_compacted`, data }]));
+  };
+  await announce(2_000);
+  const store = createStore({ ...world, journal: stream.connect() });
+  await world.run({ maxVirtualMs: 6_000 });
+  await announce(2_001);
+  await settle(world, journal.purge(prefix + podKey("p0")));
+  expect(await world.run({ until: () => store.ready, maxVirtualMs: 60_000 })).toBe(true);
+  expect(store.view.get(podKey("p0"))).toBeUndefined();
+  expect(store.view.snapshot("core.pods.").size).toBe(1_998);
+  await settle(world, store.close());
+});
+
 test("compactor: late starters agree with those who saw everything", {
   timeout: 30_000,
 }, async () => {
