@@ -1,7 +1,7 @@
 /**
  * The simulated twin of a JetStream stream: an ordered log in memory, on the world's clock, with
- * the faults that the real server was seen to have. Each fault below has a test that provokes it
- * on the real server (`test/integration/journal-faults.test.ts`), except where it says why not.
+ * the faults that the real server was seen to have. Those that one server can have are provoked
+ * on a real one in `test/integration/journal-faults.test.ts`, which says what is missing there.
  *
  * A `SimStream` is the server's side; `connect` makes a client of it. Messages of one client keep
  * their order, as on one NATS connection. What was acknowledged is never lost.

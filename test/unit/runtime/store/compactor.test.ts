@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { startCompactor } from "../../../../runtime/store/compactor.ts";
+import type { AppendRecord } from "../../../../runtime/store/journal.ts";
 import { createStore } from "../../../../runtime/store/objects.ts";
 import type { Store } from "../../../../runtime/store/store.ts";
 import { podKey, remove, told, write } from "../../../integration/store-contract.ts";
@@ -119,11 +120,14 @@ test("compactor: a load that a round overtakes begins once more", async () => {
   const { world, stream } = scene;
   const journal = stream.connect();
   const { prefix } = journal.stream;
-  const records = Array.from({ length: 2_000 }, (_, at) => ({
-    subject: prefix + podKey(at === 1_999 ? "p0" : `p${at}`),
-    data: new Uint8Array(0),
-    headers: at === 1_999 ? { "KV-Operation": "DEL" } : {},
-  }));
+  const records = Array.from(
+    { length: 2_000 },
+    (_, at): AppendRecord => ({
+      subject: prefix + podKey(at === 1_999 ? "p0" : `p${at}`),
+      data: new Uint8Array(0),
+      headers: at === 1_999 ? { "KV-Operation": "DEL" } : undefined,
+    }),
+  );
   await settle(world, journal.append(records.slice(0, 1_000)));
   await settle(world, journal.append(records.slice(1_000)));
   const announce = (revision: number): Promise<unknown> => {
