@@ -126,7 +126,10 @@ export async function startScene(
       const deadline = clock.monotonic() + withinMs;
       for (;;) {
         if (await settle((async () => await holds())().catch(() => false))) return;
-        if (clock.monotonic() > deadline) throw new Error(`Waited in vain for ${what}`);
+        if (clock.monotonic() > deadline) {
+          const told = world.log.format({ last: 20, level: "warn" });
+          throw new Error(`Waited in vain for ${what}\n${told}`);
+        }
         await world.run({ maxVirtualMs: 50 });
       }
     },
