@@ -11,6 +11,7 @@ export {
   isNotFound,
 } from "../../manifests/api-error.ts";
 export * from "../../manifests/index.ts";
+export type { IndexFunction, Lister } from "./cache.ts";
 export {
   type Api,
   type ApiOptions,
@@ -21,7 +22,21 @@ export {
   type PatchOptions,
   type WriteOptions,
 } from "./client.ts";
+export {
+  type Controller,
+  type ControllerArgs,
+  type ControllerSpec,
+  defineController,
+  type Outcome,
+  type ReconcileContext,
+  requeueAfter,
+  toOwner,
+  watch,
+} from "./controller.ts";
+export type { EventRecorder } from "./events.ts";
+export { createInformers, type Informer, type Informers } from "./informer.ts";
 export { type Key, keyIn, keyOf, splitKey } from "./object.ts";
+export { type OwnedArgs, type Ownership, owned, ownerWrites } from "./owned.ts";
 export type { Watch, WatchHandlers, WatchOptions } from "./watch.ts";
 export {
   anyKind,
