@@ -9,7 +9,8 @@ import {
   withLastApplied,
 } from "../../manifests/index.ts";
 import { errorMessage } from "../../runtime/errors.ts";
-import { type Command, type CommandContext, CommandError } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { CommandError } from "./errors.ts";
 import { readManifests } from "./files.ts";
 import { discover, displayName, pathOf, type Resource, resourceOfKind } from "./resources.ts";
 
