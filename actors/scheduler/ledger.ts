@@ -24,7 +24,7 @@ import type { Timer } from "../../runtime/clock.ts";
 import { assertNever, errorMessage } from "../../runtime/errors.ts";
 import { type Api, createApi, isDeposed } from "../kit/client.ts";
 import type { Informer, Informers } from "../kit/informer.ts";
-import { keyIn } from "../kit/object.ts";
+import { hasReached, keyIn } from "../kit/object.ts";
 import type { Ownership } from "../kit/owned.ts";
 import { subresource, type Write } from "../kit/writes.ts";
 import { ledgerBindSubjects } from "../subjects.ts";
@@ -82,11 +82,13 @@ export const ledger: ActorDefinition<LedgerMessage, LedgerArgs> = {
 async function caughtUp(ctx: Context<LedgerMessage>, api: Api, pods: Informer<Pod>): Promise<void> {
   await pods.synced();
   const { items } = await api.list(Pod);
-  const newest = items.reduce((most, { metadata }) => Math.max(most, revisionOf(metadata)), 0);
+  const newest = items.reduce((most, { metadata: { resourceVersion = "" } }) => {
+    return hasReached(most, resourceVersion) ? most : resourceVersion;
+  }, "");
   await new Promise<void>((resolve, reject) => {
     const seen = pods.addHandlers({ onAdvance: check });
     function check(): void {
-      if (Number(pods.revision) < newest) return;
+      if (!hasReached(pods.revision, newest)) return;
       seen.unsubscribe();
       resolve();
     }
@@ -96,10 +98,6 @@ async function caughtUp(ctx: Context<LedgerMessage>, api: Api, pods: Informer<Po
     });
     check();
   });
-}
-
-function revisionOf({ resourceVersion }: Pod["metadata"]): number {
-  return Number(resourceVersion ?? 0);
 }
 
 class Ledger {

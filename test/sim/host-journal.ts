@@ -1,11 +1,18 @@
 /** A process's client of a simulated stream: dies with the process, whatever is under way. */
 
-import type { SimStream } from "../../runtime/sim/journal.ts";
+import type { SimJournal, SimStream } from "../../runtime/sim/journal.ts";
 import type { SimHost } from "../../runtime/sim/process.ts";
 import type { Journal } from "../../runtime/store/journal.ts";
 
-export function hostJournal(host: SimHost, stream: SimStream): Journal {
+/** `living` holds the clients of those who live, for faults that strike a single one. */
+export function hostJournal(
+  host: SimHost,
+  stream: SimStream,
+  living: Set<SimJournal> = new Set(),
+): Journal {
   const journal = stream.connect();
+  living.add(journal);
+  host.onKill(() => void living.delete(journal));
 
   /** What the server answers to the dead is never heard, and what the dead ask never sent. */
   function whileAlive<T>(ask: () => Promise<T>): Promise<T> {
@@ -28,6 +35,7 @@ export function hostJournal(host: SimHost, stream: SimStream): Journal {
     consume(options) {
       const consumption = journal.consume({
         ...options,
+        onCaughtUp: () => host.alive && options.onCaughtUp?.(),
         onRecord: (record) => host.alive && options.onRecord(record),
         onEnd: (error) => host.alive && options.onEnd(error),
       });

@@ -162,10 +162,37 @@ function readyEndpoints(truth: Truth): number {
   return new Set(ready.flatMap(({ addresses }) => addresses)).size;
 }
 
+/** Worlds in which a node was out of sight so long that its pods were marked not ready. */
+const nodesWereLost = new WeakSet<Truth>();
+
+/** What the rollout itself answers for: pods lost with their node are nobody's choice. */
 function enoughReady(truth: Truth): void {
+  if (nodesWereLost.has(truth)) return;
+  if (pods(truth).some(markedByNodeLifecycle)) {
+    nodesWereLost.add(truth);
+    return;
+  }
   const ready = readyPods(truth).length;
   if (ready < fewestReady)
-    throw new InvariantError(`${ready} pods are ready during a rollout that allows ${fewestReady}`);
+    throw new InvariantError(
+      `${ready} pods are ready during a rollout that allows ${fewestReady}: ${describePods(truth)}`,
+    );
+}
+
+/** It gives no reason, as upstream; a kubelet that finds a pod not ready always does. */
+function markedByNodeLifecycle({ status }: Pod): boolean {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  return ready?.status === "False" && !ready.reason;
+}
+
+function describePods(truth: Truth): string {
+  return pods(truth)
+    .map(({ metadata, spec, status }) => {
+      const ready = status?.conditions?.find(({ type }) => type === "Ready");
+      const { name, deletionTimestamp: leaving } = metadata;
+      return `${name} ${spec.nodeName} ready=${ready?.status} ${ready?.reason ?? ""} ${leaving ? "leaving" : ""}`;
+    })
+    .join("; ");
 }
 
 function isOurs({ metadata }: { metadata: { namespace?: string; name?: string } }): boolean {

@@ -7,7 +7,7 @@ import type { KubeObject, Node, Pod } from "../../manifests/index.ts";
 import { podRequests, resourceAmounts } from "../../manifests/kinds/pod-requests.ts";
 import type { SimStream } from "../../runtime/sim/journal.ts";
 import type { JournalRecord } from "../../runtime/store/journal.ts";
-import { type ObjectKey, parseObjectKey } from "../../runtime/store/key.ts";
+import { type ObjectKey, parseObjectKey, resourcePrefix } from "../../runtime/store/key.ts";
 import { isDeletion } from "../../runtime/store/records.ts";
 
 export class InvariantError extends Error {
@@ -49,7 +49,7 @@ export class Truth {
   }
 
   list<T extends KubeObject>({ group, resource }: { group: string; resource: string }): T[] {
-    const prefix = `${group || "core"}.${resource}.`;
+    const prefix = resourcePrefix(group, resource);
     const found: KubeObject[] = [];
     for (const [key, object] of this.#objects) if (key.startsWith(prefix)) found.push(object);
     return found as T[];
@@ -58,6 +58,8 @@ export class Truth {
   #take(key: string, named: ObjectKey, record: JournalRecord): void {
     const deleted = isDeletion(record);
     const object = JSON.parse(new TextDecoder().decode(record.data)) as KubeObject;
+    // Claims of addresses and ports are records of their own beside the objects.
+    if (!object.metadata) return;
     this.changes.push({ key: named, sequence: record.sequence, deleted });
     const uid = object.metadata.uid ?? "";
     if (!deleted && this.#deletedUids.has(uid))

@@ -30,6 +30,8 @@ export class Witness {
     while (!signal.aborted) {
       try {
         const { metadata } = await api.list(this.kind);
+        // From 0 a watch begins with whatever there is, in no order: wait for something to be there.
+        if (metadata.resourceVersion === "0") throw new Error("nothing was committed yet");
         this.#since = Number(metadata.resourceVersion);
         this.#newest = this.#since;
         this.#seen = [];
@@ -40,7 +42,7 @@ export class Witness {
           }),
         );
       } catch {
-        // Nobody answered for longer than the client is patient.
+        // Nobody answered for longer than the client is patient, or there is nothing to watch yet.
       }
       await sleep(500);
     }
