@@ -10,7 +10,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import Docker from "dockerode";
 import type { Log } from "../runtime/log.ts";
-import { Child, stopRecorded } from "./children.ts";
+import { Child } from "./children.ts";
 import { processIdentity } from "./processes.ts";
 
 export interface DockerEngine {
@@ -133,10 +133,4 @@ async function removeStalePidFiles(paths: ReturnType<typeof dockerdPaths>): Prom
   const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
   const isContainerd = name.trim() === "containerd" && (await processIdentity(pid)) !== undefined;
   if (!isContainerd) await rm(containerdPid, { force: true });
-}
-
-/** Ends a dockerd that outlived its Wherry, and removes what it left under /run. */
-export async function stopRecordedDockerd(dataDir: string): Promise<void> {
-  const paths = dockerdPaths(dataDir);
-  await stopRecorded("dockerd", paths.runDir, stopTimeoutMs);
 }

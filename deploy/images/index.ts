@@ -15,7 +15,7 @@ import {
   standInImages,
 } from "./contents.ts";
 
-export { pauseImage, standInImages } from "./contents.ts";
+export { pauseImage } from "./contents.ts";
 
 export interface ImageOptions {
   readonly log: (line: string) => void;

@@ -1,24 +1,22 @@
-/** JetStream's own request/reply API, as far as the store needs it, over any bus. */
+/**
+ * JetStream's request/reply API over any bus; its shapes and codes are those of @nats-io/jetstream.
+ *
+ * The client's own transport is left aside: its consumers were seen to stall for good after the
+ * server was killed, and its requests wait out their time when the connection is lost.
+ */
 
+import { type ApiError as ApiFailure, JetStreamApiCodes } from "@nats-io/jetstream";
 import { type Bus, isBusError } from "../bus.ts";
 import { errorMessage } from "../errors.ts";
 import { JournalError } from "./journal.ts";
 
-export interface ApiFailure {
-  code: number;
-  err_code?: number;
-  description?: string;
-}
+/** An `err_code` that the client has no name for: parts of an atomic batch were lost on the way. */
+const batchIncomplete = 10176;
 
-/** Codes of `err_code` that we treat in a way of their own. */
-export const apiCode = {
-  messageNotFound: 10037,
-  streamNotFound: 10059,
-  wrongLastSequence: 10071,
-  wrongLastSequenceConstant: 10164,
-  /** Parts of an atomic batch were lost on the way; nothing was written. */
-  batchIncomplete: 10176,
-} as const;
+const conflicts: ReadonlySet<number> = new Set([
+  JetStreamApiCodes.StreamWrongLastSequence,
+  JetStreamApiCodes.StreamWrongLastSequenceUnknown,
+]);
 
 export class ApiError extends Error {
   readonly failure: ApiFailure;
@@ -29,27 +27,9 @@ export class ApiError extends Error {
   }
 }
 
-export interface StreamConfig {
-  name: string;
-  subjects: string[];
-  num_replicas: number;
-  max_age: number;
-  metadata?: Record<string, string>;
-  [option: string]: unknown;
-}
-
-export interface StreamInfo {
-  config: StreamConfig;
-  state: { messages: number; bytes: number; first_seq: number; last_seq: number };
-}
-
+/** The answer to STREAM.MSG.GET. */
 export interface StoredMessage {
   message: { subject: string; seq: number; hdrs?: string; data?: string; time: string };
-}
-
-export interface ConsumerInfo {
-  num_pending: number;
-  delivered: { consumer_seq: number };
 }
 
 /** Asks `$JS.API.<what>`; throws an ApiError, or a BusError when there was no answer. */
@@ -73,9 +53,7 @@ export function toJournalError(error: unknown): JournalError {
     return new JournalError(refused ? "refused" : "unknown", message, { cause: error });
   }
   const { code, err_code: detail } = error.failure;
-  const conflict =
-    detail === apiCode.wrongLastSequence || detail === apiCode.wrongLastSequenceConstant;
-  if (conflict) return new JournalError("conflict", message, { cause: error });
-  const passing = code >= 500 || code === 429 || detail === apiCode.batchIncomplete;
+  if (conflicts.has(detail)) return new JournalError("conflict", message, { cause: error });
+  const passing = code >= 500 || code === 429 || detail === batchIncomplete;
   return new JournalError(passing ? "unknown" : "refused", message, { cause: error });
 }

@@ -4,9 +4,10 @@
  * server that it is gone: each is an end, and whoever consumes starts another.
  */
 
+import type { ConsumerInfo } from "@nats-io/jetstream";
 import type { Bus, BusMessage, Subscription } from "../bus.ts";
 import type { Clock, Timer } from "../clock.ts";
-import { askApi, type ConsumerInfo, toJournalError } from "./jetstream-api.ts";
+import { askApi, toJournalError } from "./jetstream-api.ts";
 import type { ConsumeOptions, Consumption } from "./journal.ts";
 
 export interface JetStreamConsumeOptions extends ConsumeOptions {

@@ -1,7 +1,15 @@
 /** The streams themselves: how they are made, and which ones and which servers we refuse. */
 
+import {
+  DiscardPolicy,
+  JetStreamApiCodes,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+  type StreamInfo,
+} from "@nats-io/jetstream";
 import type { Bus } from "../bus.ts";
-import { ApiError, apiCode, askApi, type StreamConfig, type StreamInfo } from "./jetstream-api.ts";
+import { ApiError, askApi } from "./jetstream-api.ts";
 import { JournalError } from "./journal.ts";
 
 export interface StreamWish {
@@ -49,7 +57,7 @@ export async function ensureStream(bus: Bus, wish: StreamWish): Promise<StreamCo
     ([option, value]) =>
       option !== "num_replicas" &&
       option !== "metadata" &&
-      JSON.stringify(config[option]) !== JSON.stringify(value),
+      JSON.stringify(config[option as keyof StreamConfig]) !== JSON.stringify(value),
   );
   if (!differs) return config;
   return (await askApi<StreamInfo>(bus, `STREAM.UPDATE.${wanted.name}`, updated)).config;
@@ -59,20 +67,21 @@ async function findStream(bus: Bus, name: string): Promise<StreamInfo | undefine
   try {
     return await askApi<StreamInfo>(bus, `STREAM.INFO.${name}`);
   } catch (error) {
-    const missing = error instanceof ApiError && error.failure.err_code === apiCode.streamNotFound;
+    const missing =
+      error instanceof ApiError && error.failure.err_code === JetStreamApiCodes.StreamNotFound;
     if (missing) return undefined;
     throw error;
   }
 }
 
-function wantedConfig({ bucket, maxAgeMs, replicas = 1 }: StreamWish): StreamConfig {
+function wantedConfig({ bucket, maxAgeMs, replicas = 1 }: StreamWish) {
   return {
     name: `KV_${bucket}`,
     subjects: [`$KV.${bucket}.>`],
-    storage: "file",
-    retention: "limits",
+    storage: StorageType.File,
+    retention: RetentionPolicy.Limits,
     // Nothing is ever discarded to make room: a full disk refuses writes.
-    discard: "new",
+    discard: DiscardPolicy.New,
     num_replicas: replicas,
     max_age: maxAgeMs * 1e6,
     // No limit in effect. The key-value clients refuse a bucket that has none in name.
@@ -84,7 +93,7 @@ function wantedConfig({ bucket, maxAgeMs, replicas = 1 }: StreamWish): StreamCon
     deny_delete: false,
     deny_purge: false,
     metadata: { [formatKey]: String(formatVersion) },
-  };
+  } satisfies Partial<StreamConfig>;
 }
 
 function assertFormat({ name, metadata }: StreamConfig): void {

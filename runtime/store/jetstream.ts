@@ -1,22 +1,19 @@
 /**
  * The real journal: one JetStream stream in the layout of a key-value bucket.
  *
- * Everything goes through the bus by JetStream's own request/reply API; the reasons for leaving
- * the client's JetStream layer aside are that its consumers were seen to stall for good when
- * the server was killed, and that requests here fail at once when the connection is lost.
+ * Everything goes through the bus by JetStream's own request/reply API (`jetstream-api.ts`).
  */
 
+import { JetStreamApiCodes, type StreamInfo } from "@nats-io/jetstream";
 import type { Bus } from "../bus.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Random } from "../random.ts";
 import {
   ApiError,
-  apiCode,
   askApi,
   parseAnswer,
   type StoredMessage,
-  type StreamInfo,
   toJournalError,
 } from "./jetstream-api.ts";
 import { JetStreamConsumption } from "./jetstream-consumer.ts";
@@ -139,7 +136,7 @@ class JetStreamJournal implements Journal {
       };
     } catch (error) {
       const missing =
-        error instanceof ApiError && error.failure.err_code === apiCode.messageNotFound;
+        error instanceof ApiError && error.failure.err_code === JetStreamApiCodes.NoMessageFound;
       if (missing) return undefined;
       throw toJournalError(error);
     }
