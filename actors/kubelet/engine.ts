@@ -20,7 +20,7 @@ export interface Engine {
 
   createContainer(sandbox: string, config: ContainerConfig): Promise<string>;
   startContainer(id: string): Promise<void>;
-  /** SIGTERM, then SIGKILL after `graceSeconds`; resolves when the container has stopped. */
+  /** SIGTERM, then SIGKILL after `graceSeconds`, rounded up; resolves when it has stopped. */
   stopContainer(id: string, graceSeconds: number): Promise<void>;
   removeContainer(id: string): Promise<void>;
   listContainers(): Promise<ContainerState[]>;

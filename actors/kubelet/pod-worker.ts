@@ -25,6 +25,7 @@ import {
   startContainer,
   type Tell,
 } from "./container-starter.ts";
+import { drainMs } from "./drain.ts";
 import { EngineError } from "./engine.ts";
 import type { EnvSources } from "./env.ts";
 import type { NodeEnvironment } from "./environment.ts";
@@ -83,6 +84,9 @@ class PodWorker implements Behavior<PodWorkerMessage> {
   #again = false;
   #finished = false;
   #stopGraceSeconds: number | undefined;
+  /** When the pod was first seen to have to go, and what ends its drain. */
+  #leavingSince: number | undefined;
+  #drainTimer: Timer | undefined;
   #volumes: { volumes: PodVolumes; sources: EnvSources; at: number } | undefined;
   #volumeTimer: Timer | undefined;
   #toldUnsupported = false;
@@ -125,6 +129,7 @@ class PodWorker implements Behavior<PodWorkerMessage> {
   #noteLeaving(): void {
     if (!this.#isLeaving()) return;
     this.#leaving.abort(new Error("the pod is being deleted"));
+    this.#leavingSince ??= this.#ctx.clock.monotonic();
     const grace = this.#graceSeconds();
     const { uid } = this.#args.identity;
     // A second, harsher delete must not wait for the first one's grace period.
@@ -359,8 +364,10 @@ class PodWorker implements Behavior<PodWorkerMessage> {
 
   async #stopAll(runtime: PodRuntime): Promise<void> {
     const { engine } = this.#env.config;
-    const grace = this.#graceSeconds();
-    this.#stopGraceSeconds = grace;
+    this.#stopGraceSeconds = this.#graceSeconds();
+    // The grace counts from the deletion: what the pod was left to drain is a part of it.
+    const drained = this.#leavingSince === undefined ? 0 : this.#drainMs() / 1_000;
+    const grace = this.#stopGraceSeconds - drained;
     const running = runtime.containers.filter(({ status }) => status === "running");
     await Promise.all(
       running.map(async ({ id, name }) => {
@@ -376,8 +383,23 @@ class PodWorker implements Behavior<PodWorkerMessage> {
     await Promise.all(runtime.sandboxes.map(({ id }) => engine.stopSandbox(id)));
   }
 
+  #drainMs(): number {
+    return this.#gone ? 0 : drainMs(this.#pod, this.#graceSeconds());
+  }
+
+  /** True while the pod goes on as before, and sees to it that it is looked at afterwards. */
+  #isDraining(): boolean {
+    const now = this.#ctx.clock.monotonic();
+    const leftMs = (this.#leavingSince ?? now) + this.#drainMs() - now;
+    this.#drainTimer?.dispose();
+    if (leftMs <= 0) return false;
+    this.#drainTimer = this.#ctx.after(leftMs, { type: "look" });
+    return true;
+  }
+
   async #leave(runtime: PodRuntime): Promise<void> {
     const { engine, files } = this.#env.config;
+    if (this.#isDraining()) return;
     this.#probes.stop();
     await this.#stopAll(runtime);
     if (!this.#gone) {

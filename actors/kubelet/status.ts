@@ -13,7 +13,7 @@ import type {
 } from "../../manifests/index.ts";
 import { podQOSClass } from "../../manifests/kinds/pod-qos.ts";
 import { formatTime } from "../kit/time.ts";
-import { isEnded } from "./actions.ts";
+import { isEnded, shouldRestart } from "./actions.ts";
 import { computeConditions } from "./conditions.ts";
 import type { ContainerState } from "./engine.ts";
 import { liveSandbox, type PodRuntime } from "./runtime-state.ts";
@@ -103,7 +103,7 @@ function computeContainer(pod: Pod, container: Container, input: ContainerInput)
   const state = newest?.status === "created" ? own[1] : newest;
   // Removed behind our back: the API's memory is all there is.
   if (!state) return withoutContainer(pod, container, input);
-  const waiting = waitingOf(pod, container, state, facts);
+  const waiting = waitingOf(pod, state, facts);
   const previous = own.find(({ id, status }) => id !== state.id && status === "exited");
   const ended = state.status === "exited" ? terminated(state, facts) : undefined;
   const before = previous && terminated(previous, facts);
@@ -163,14 +163,9 @@ function defaultWaiting(pod: Pod): Waiting {
 }
 
 /** Only a container that will run again is waiting; one that has ended for good shows its end. */
-function waitingOf(
-  pod: Pod,
-  container: Container,
-  state: ContainerState,
-  facts: PodFacts,
-): Waiting | undefined {
+function waitingOf(pod: Pod, state: ContainerState, facts: PodFacts): Waiting | undefined {
   if (state.status !== "exited" || isEnded(pod) || pod.metadata.deletionTimestamp) return undefined;
-  return facts.waiting.get(container.name);
+  return shouldRestart(pod, state) ? facts.waiting.get(state.name) : undefined;
 }
 
 function terminated(

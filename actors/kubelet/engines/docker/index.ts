@@ -174,7 +174,9 @@ export class DockerEngine implements Engine {
   }
 
   async stopContainer(id: string, graceSeconds: number): Promise<void> {
-    await callUnlessGone(() => this.#patient.getContainer(id).stop({ t: graceSeconds }));
+    // Docker counts whole seconds; nobody gets less than was promised.
+    const t = Math.ceil(graceSeconds);
+    await callUnlessGone(() => this.#patient.getContainer(id).stop({ t }));
     this.#known.delete(id);
   }
 

@@ -221,31 +221,6 @@ describe("kubelet", () => {
     expect(await node.events("web")).toContain(`Failed: Error: ${startError}`);
   });
 
-  test("kubelet: a deleted pod is stopped with grace, then gone from engine and API", async () => {
-    await start();
-    await node.create({ name: "web", behavior: { app: { stopAfterMs: 5_000 } } });
-    await untilPod("web", isReady);
-    await node.run(node.api.delete(PodKind, "default/web"));
-    await node.passes(3_000);
-    const leaving = await node.pod("web");
-    expect(leaving?.metadata.deletionTimestamp).toBeDefined();
-    expect(appState(leaving)?.state?.running).toBeDefined();
-    await node.until("the pod to go", async () => (await node.pod("web")) === undefined, 5_000);
-    expect(await node.engine.listSandboxes()).toEqual([]);
-    expect(await node.files.listPods()).toEqual([]);
-    expect(await node.events("web")).toContain("Killing: Stopping container app");
-  });
-
-  test("kubelet: a second, harsher delete does not wait for the first one's grace", async () => {
-    await start();
-    await node.create({ name: "web", behavior: { app: { stopAfterMs: 600_000 } } });
-    await untilPod("web", isReady);
-    await node.run(node.api.delete(PodKind, "default/web", { gracePeriodSeconds: 300 }));
-    await node.passes(2_000);
-    await node.run(node.api.delete(PodKind, "default/web", { gracePeriodSeconds: 1 }));
-    await node.until("the pod to go", async () => (await node.pod("web")) === undefined, 5_000);
-  });
-
   test("kubelet: a container or sandbox that goes behind its back comes again", async () => {
     await start();
     await node.create({ name: "web" });

@@ -132,6 +132,17 @@ describe("pod status", () => {
     });
   });
 
+  test("pod status: a container that will not be started again shows its end, not a wait", () => {
+    const failed = exited(127, { message: "exec: /none: no such file or directory" });
+    const status = statusOf(podWith({ restartPolicy: "Never" }), [failed], {
+      waiting: new Map([["app", { reason: "RunContainerError" }]]),
+    });
+    expect(status.phase).toBe("Failed");
+    expect(status.containerStatuses?.[0]?.state).toMatchObject({
+      terminated: { exitCode: 127, message: "exec: /none: no such file or directory" },
+    });
+  });
+
   test("pod status: a restarted container shows its last end", () => {
     const before = exited(1, { id: "a" });
     const status = statusOf(podWith(), [containerWith({ id: "b", attempt: 1 }), before]);
