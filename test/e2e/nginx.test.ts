@@ -44,7 +44,9 @@ const readyPods = (count: number, timeoutMs = 60_000): Promise<string[]> =>
     `${count} ready nginx pods`,
     async () => {
       const all = await pods();
-      if (all.length !== count || !all.every(isReady)) return undefined;
+      if (all.length !== count || !all.every(isReady)) {
+        throw new Error(JSON.stringify(all.map(({ metadata, status }) => [metadata.name, status])));
+      }
       return all.map((pod) => pod.metadata.name as string).sort();
     },
     { timeoutMs, everyMs: 200 },
