@@ -16,6 +16,7 @@ export type { Cell, Column } from "./printing/printer.ts";
 export * from "./printing/table.ts";
 export * from "./quantity.ts";
 export * from "./schema/openapi.ts";
+export * from "./schema/openapi-v2.ts";
 export * from "./selectors.ts";
 export * from "./validate.ts";
 export * from "./yaml.ts";

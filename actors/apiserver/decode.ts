@@ -48,15 +48,28 @@ export function decodeBody(kind: Kind, request: ApiRequest): DecodedBody {
   return decodeValue(kind, value, fieldValidation(request.query), duplicates);
 }
 
-/** Also for what a patch has made. */
-export function decodeValue(
+function decodeValue(
   kind: Kind,
   value: unknown,
   validation: FieldValidation,
-  duplicates: readonly string[] = [],
+  duplicates: readonly string[],
 ): DecodedBody {
-  const { object, strictErrors } = refusing(kind, () => decode(kind, value));
-  return { object, warnings: strictly([...duplicates, ...strictErrors], kind, validation) };
+  return refusing(kind, () => decodeStrictly(kind, value, validation, duplicates));
+}
+
+/** Throws DecodeError, for what decodes badly is refused in other words when a patch has made it. */
+export function decodeStrictly(
+  kind: Kind,
+  value: unknown,
+  validation: FieldValidation,
+  duplicates: readonly string[],
+): DecodedBody {
+  const { object, strictErrors } = decode(kind, value);
+  const problems = [...duplicates, ...strictErrors];
+  if (problems.length > 0 && validation === "Strict") {
+    throw new DecodeError(strictMessage(problems));
+  }
+  return { object, warnings: validation === "Ignore" ? [] : problems };
 }
 
 /** The body of a subresource that has a type of its own, such as `policy.v1.Eviction`. */
@@ -93,8 +106,12 @@ export function mediaType(contentType: string): string {
 }
 
 export function assertSize(body: Uint8Array): void {
-  if (body.length <= maxBodyBytes) return;
-  throw apiError("RequestEntityTooLarge", `Request entity too large: limit is ${maxBodyBytes}`);
+  if (body.length > maxBodyBytes) throw tooLarge();
+}
+
+export function tooLarge(): Error {
+  const message = `Request entity too large: limit is ${maxBodyBytes}`;
+  return apiError("RequestEntityTooLarge", message);
 }
 
 export function unsupportedMediaType(
@@ -126,13 +143,6 @@ function assertType(kind: Kind, value: unknown): void {
       : `${given.kind} in version "${given.apiVersion}" cannot be handled as a ${kind.kind}: ` +
           `no kind "${given.kind}" is registered for ${asked}`,
   );
-}
-
-function strictly(problems: string[], kind: Kind, validation: FieldValidation): string[] {
-  if (problems.length === 0 || validation === "Ignore") return [];
-  if (validation === "Warn") return problems;
-  const error = new DecodeError(strictMessage(problems));
-  throw apiError("BadRequest", decodeErrorMessage(kind, error), undefined, { cause: error });
 }
 
 function refusing<T>(kind: Kind, act: () => T, details?: StatusDetails): T {

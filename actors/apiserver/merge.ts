@@ -2,15 +2,18 @@
 
 import { apiError } from "../../manifests/api-error.ts";
 import {
+  aggregateMessage,
   applyJsonPatch,
   applyMergePatch,
   applyStrategicMergePatch,
+  DecodeError,
+  fieldErrorBody,
   type KubeObject,
   PatchError,
 } from "../../manifests/index.ts";
 import type { Merge, Merged } from "./change.ts";
 import {
-  decodeValue,
+  decodeStrictly,
   fieldValidation,
   mediaType,
   parseBody,
@@ -21,10 +24,27 @@ import type { ApiRequest } from "./request.ts";
 
 type Patch = (typeName: string, current: object, patch: unknown) => unknown;
 
-const patches: Readonly<Record<string, Patch>> = {
-  "application/json-patch+json": (_type, current, patch) => applyJsonPatch(current, patch),
-  "application/merge-patch+json": (_type, current, patch) => applyMergePatch(current, patch),
-  "application/strategic-merge-patch+json": applyStrategicMergePatch,
+interface PatchFormat {
+  readonly apply: Patch;
+  /** What upstream quotes when the outcome is none: its JSON, or the patch as Go prints a map. */
+  readonly quote: (outcome: unknown, patch: unknown) => string;
+}
+
+const quoteOutcome = (outcome: unknown) => JSON.stringify(outcome);
+
+const formats: Readonly<Record<string, PatchFormat>> = {
+  "application/json-patch+json": {
+    apply: (_type, current, patch) => applyJsonPatch(current, patch),
+    quote: quoteOutcome,
+  },
+  "application/merge-patch+json": {
+    apply: (_type, current, patch) => applyMergePatch(current, patch),
+    quote: quoteOutcome,
+  },
+  "application/strategic-merge-patch+json": {
+    apply: applyStrategicMergePatch,
+    quote: (_outcome, patch) => goValue(patch),
+  },
 };
 
 /** Server-side apply has an issue of its own; clients fall back when they are told so. */
@@ -33,33 +53,76 @@ const applyType = "application/apply-patch+yaml";
 /** PATCH of an object. `kind` is the one that was asked for, which may not be the stored one. */
 export function patchWith(resource: Resource, request: ApiRequest): Merge {
   const { kind } = resource;
-  const patched = patchValue(kind.typeName, request);
   const validation = fieldValidation(request.query);
+  const patch = patchValue(kind.typeName, request, (value, duplicates) =>
+    decodeStrictly(kind, value, validation, duplicates),
+  );
   return (current) => {
     const shown = kind.conversion?.fromStored(current) ?? current;
-    const { object, warnings } = decodeValue(kind, patched(shown), validation);
+    const { object, warnings } = patch(shown);
     return mergedOf(kind.conversion?.toStored(object) ?? object, current, warnings);
   };
 }
 
-/** PATCH of what a subresource shows instead of the object, such as a Scale. */
-export function patchValue(typeName: string, request: ApiRequest): (current: object) => unknown {
+/**
+ * PATCH of any type, also of what a subresource shows instead of the object, such as a Scale.
+ * `decode` makes sense of the outcome; its DecodeError means that the patch is to blame.
+ */
+export function patchValue<T>(
+  typeName: string,
+  request: ApiRequest,
+  decode: (value: unknown, duplicates: readonly string[]) => T,
+): (current: object) => T {
   const type = mediaType(request.contentType);
-  const apply = patches[type];
-  if (!apply) throw unsupportedPatch(type);
-  const { value } = parseBody({ body: request.body, contentType: "application/json" });
-  if (value === undefined || value === null || typeof value !== "object") {
+  const format = formats[type];
+  if (!format) throw unsupportedPatch(type);
+  const { body } = request;
+  const { value: patch, duplicates } = parseBody({ body, contentType: "application/json" });
+  if (patch === undefined || patch === null || typeof patch !== "object") {
     throw apiError("BadRequest", "the body of a patch must be a JSON object or array");
   }
   return (current) => {
+    const outcome = applied(() => format.apply(typeName, current, patch));
     try {
-      return apply(typeName, current, value);
+      return decode(outcome, duplicates);
     } catch (error) {
-      if (!(error instanceof PatchError)) throw error;
-      const reason = error.code === 422 ? "Invalid" : "BadRequest";
-      throw apiError(reason, error.message, undefined, { cause: error });
+      if (!(error instanceof DecodeError)) throw error;
+      throw invalidPatch(format.quote(outcome, patch), error);
     }
   };
+}
+
+function applied<T>(apply: () => T): T {
+  try {
+    return apply();
+  } catch (error) {
+    if (!(error instanceof PatchError)) throw error;
+    const reason = error.code === 422 ? "Invalid" : "BadRequest";
+    throw apiError(reason, error.message, undefined, { cause: error });
+  }
+}
+
+/** k8s: apiserver/pkg/endpoints/handlers/patch.go, whose error names neither a kind nor an object. */
+function invalidPatch(badValue: string, cause: DecodeError): Error {
+  const fault = {
+    reason: "FieldValueInvalid",
+    field: "patch",
+    badValue,
+    detail: cause.message,
+  } as const;
+  const { reason, field } = fault;
+  const message = ` "" is invalid: ${aggregateMessage([fault])}`;
+  const details = { causes: [{ reason, message: fieldErrorBody(fault), field }] };
+  return apiError("Invalid", message, details, { cause });
+}
+
+/** As Go's `%+v` prints what was decoded from JSON. */
+function goValue(value: unknown): string {
+  if (value === null) return "<nil>";
+  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return `[${value.map(goValue).join(" ")}]`;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `map[${entries.map(([key, item]) => `${key}:${goValue(item)}`).join(" ")}]`;
 }
 
 /** A patch that changes resourceVersion or uid means: only if they are so now. */
@@ -73,8 +136,8 @@ function mergedOf(object: KubeObject, current: KubeObject, warnings: string[]): 
 }
 
 function unsupportedPatch(type: string): Error {
-  if (type !== applyType) return unsupportedMediaType(type, Object.keys(patches));
-  const accepted = Object.keys(patches).join(", ");
+  if (type !== applyType) return unsupportedMediaType(type, Object.keys(formats));
+  const accepted = Object.keys(formats).join(", ");
   return apiError(
     "UnsupportedMediaType",
     `server-side apply is not served: the body of the request was in an unknown format - accepted media types include: ${accepted}`,

@@ -73,11 +73,15 @@ const acts: Readonly<Record<string, Act>> = {
     return change(context, resource, request, (current) => scaled(current, scale), showScale);
   },
   "patch scale": (context, resource, request) => {
-    const patched = patchValue("autoscaling.v1.Scale", request);
+    const typeName = "autoscaling.v1.Scale";
+    const patched = patchValue(
+      typeName,
+      request,
+      (value) => decodeType<Scale>(typeName, value).object,
+    );
     const merge: Merge = (current) => {
       const before = scaleOf(current);
-      const value = patched(before);
-      const scale = decodeType<Scale>("autoscaling.v1.Scale", value).object;
+      const scale = patched(before);
       const touched = scale.metadata.resourceVersion !== before.metadata.resourceVersion;
       return scaled(
         current,

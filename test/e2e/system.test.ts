@@ -67,7 +67,7 @@ describe("every cluster", () => {
     const script = [
       "cat /etc/resolv.conf",
       "until nslookup kubernetes.default.svc.cluster.local; do usleep 200000; done",
-      "until nc -z -w 2 kubernetes 443; do usleep 200000; done",
+      "until nc -w 2 kubernetes 443 </dev/null; do usleep 200000; done",
       "echo reached-the-api",
     ].join("; ");
     await cluster.kubectl(

@@ -131,6 +131,16 @@ describe("https: what is asked", () => {
     );
   });
 
+  test("https: OpenAPI v2 says who answers, in protobuf for kubectl", async () => {
+    const { json } = await ask("/openapi/v2");
+    expect(json).toMatchObject({ swagger: "2.0", info: { title: "Kubernetes" } });
+    const accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    const { text } = await ask("/openapi/v2", { headers: { accept } });
+    const { version } = json.info;
+    const info = `\n\x0aKubernetes\x12${String.fromCharCode(version.length)}${version}`;
+    expect(text).toBe(`\n\x032.0\x12${String.fromCharCode(info.length)}${info}\x42\x00\x4a\x00`);
+  });
+
   test("https: an object in the forms that may be asked for", async () => {
     await api.create(ConfigMap, {
       metadata: { namespace: "default", name: "forms" },
@@ -244,6 +254,61 @@ describe("https: what is asked", () => {
     expect(warned.code).toBe(201);
     expect(warned.headers.warning).toBe('299 - "unknown field \\"foo\\""');
     expect((await post("Ignore")).headers.warning).toBeUndefined();
+  });
+
+  test("https: what a patch makes must be an object of the kind", async () => {
+    const body = { metadata: { name: "patched" }, data: { a: "b" } };
+    await ask(configMaps, { method: "POST", headers: jsonHeaders, body: JSON.stringify(body) });
+    const patch = async (form: string, value: unknown) => {
+      const { code, json } = await ask(`${configMaps}/patched?fieldValidation=Strict`, {
+        method: "PATCH",
+        headers: { "content-type": `application/${form}` },
+        body: JSON.stringify(value),
+      });
+      expect(code).toBe(422);
+      expect(json.details.causes).toMatchObject([{ reason: "FieldValueInvalid", field: "patch" }]);
+      return json.message;
+    };
+    const misspelt = { dta: { b: [1, null] } };
+    expect(await patch("strategic-merge-patch+json", misspelt)).toBe(
+      ' "" is invalid: patch: Invalid value: "map[dta:map[b:[1 <nil>]]]": strict decoding error: unknown field "dta"',
+    );
+    expect(await patch("merge-patch+json", misspelt)).toMatch(
+      /patch: Invalid value: "\{.*\\"a\\":\\"b\\".*\}": strict decoding error: unknown field "dta"$/,
+    );
+    const wrong = [{ op: "add", path: "/data/a", value: {} }];
+    expect(await patch("json-patch+json", wrong)).toMatch(
+      /patch: Invalid value: ".*": json: cannot unmarshal object into Go struct field/,
+    );
+  });
+
+  test("https: too large a body is answered, though it is still being sent", async () => {
+    const body = JSON.stringify({ metadata: { name: "big" }, data: { a: "x".repeat(6_000_000) } });
+    const overOne = await ask(configMaps, { method: "POST", headers: jsonHeaders, body });
+    const session = connectHttp2(`https://127.0.0.1:${env.port}`, {
+      ca: env.ca,
+      ...(await env.credentials(admin)),
+    });
+    try {
+      const overTwo = await new Promise<{ code: number; message: string }>((resolve, reject) => {
+        const stream = session.request({ ":method": "POST", ":path": configMaps, ...jsonHeaders });
+        let code = 0;
+        let text = "";
+        stream.on("response", (headers) => {
+          code = headers[":status"] ?? 0;
+        });
+        stream.on("data", (data) => {
+          text += data;
+        });
+        stream.on("end", () => resolve({ code, message: JSON.parse(text).message }));
+        stream.on("error", reject).end(body);
+      });
+      const message = "Request entity too large: limit is 3145728";
+      expect(overTwo).toEqual({ code: 413, message });
+      expect(overOne).toMatchObject({ code: 413, json: { message } });
+    } finally {
+      session.close();
+    }
   });
 });
 

@@ -5,9 +5,10 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { Readable } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { apiError } from "../../../manifests/api-error.ts";
-import { maxBodyBytes } from "../decode.ts";
+import { maxBodyBytes, tooLarge } from "../decode.ts";
 
 export interface Exchange {
   readonly method: string;
@@ -77,18 +78,24 @@ export function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHe
   };
 }
 
-async function collect(source: AsyncIterable<unknown>): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of source) {
-    if (!Buffer.isBuffer(chunk)) continue;
-    bytes += chunk.length;
-    if (bytes > maxBodyBytes) {
-      throw apiError("RequestEntityTooLarge", `Request entity too large: limit is ${maxBodyBytes}`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+/** What is too much is read to its end and dropped: who still sends would not hear our answer. */
+function collect(source: Readable): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    source.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= maxBodyBytes) {
+        chunks.push(chunk);
+        return;
+      }
+      chunks.length = 0;
+      reject(tooLarge());
+    });
+    source.once("end", () => resolve(Buffer.concat(chunks)));
+    source.once("error", reject);
+    source.once("close", () => reject(apiError("BadRequest", "the body of the request broke off")));
+  });
 }
 
 function drained(

@@ -316,9 +316,10 @@ function answer(
   exchange: Exchange,
   code: number,
   headers: Record<string, string | string[]>,
-  body: string,
+  body: string | Uint8Array,
 ): void {
   exchange.head(code, headers);
-  if (exchange.method !== "HEAD") exchange.write(encoder.encode(body));
+  const bytes = typeof body === "string" ? encoder.encode(body) : body;
+  if (exchange.method !== "HEAD") exchange.write(bytes);
   exchange.end();
 }

@@ -1,7 +1,13 @@
 /** Everything at the HTTPS door that is not a resource: discovery, OpenAPI, version, health, metrics. */
 
 import { apiError } from "../../../manifests/api-error.ts";
-import { openapiIndex, openapiV3 } from "../../../manifests/index.ts";
+import {
+  openapiIndex,
+  openapiV2,
+  openapiV2Bytes,
+  openapiV2Protobuf,
+  openapiV3,
+} from "../../../manifests/index.ts";
 import type { Clock, Timer } from "../../../runtime/clock.ts";
 import { authenticatedGroup, isMaster } from "../authn.ts";
 import { denyPath } from "../authz.ts";
@@ -18,7 +24,7 @@ export type Page =
       readonly type: "text";
       readonly code: number;
       readonly contentType: string;
-      readonly text: string;
+      readonly text: string | Uint8Array;
     };
 
 export interface Site {
@@ -50,7 +56,7 @@ export function createSite(context: SiteContext): Site {
         case "discovery":
           return discoveryPage(context.discovery, route.path, exchange);
         case "openapi":
-          return openapiPage(route.path);
+          return openapiPage(route.path, exchange, context.gitVersion);
         case "version":
           return { type: "json", code: 200, value: version };
         case "health":
@@ -103,13 +109,22 @@ function discoveryPage(discovery: Discovery, path: string, exchange: Exchange): 
   };
 }
 
-/** `v3` is the index, `v3/apis/apps/v1` one group version. There is no v2: clients ask for v3 first. */
-function openapiPage(path: string): Page {
+/** `v3` is the index, `v3/apis/apps/v1` one group version. */
+function openapiPage(path: string, exchange: Exchange, gitVersion: string): Page {
+  if (path === "v2") return openapiV2Page(exchange, gitVersion);
   if (path === "v3") return { type: "json", code: 200, value: openapiIndex() };
   if (!path.startsWith("v3/")) throw pathNotFound();
   const document = openapiV3(path.slice("v3/".length));
   if (!document) throw pathNotFound();
   return { type: "json", code: 200, value: document };
+}
+
+function openapiV2Page({ headers }: Exchange, gitVersion: string): Page {
+  if (!String(headers.accept ?? "").startsWith(openapiV2Protobuf)) {
+    return { type: "json", code: 200, value: openapiV2(gitVersion) };
+  }
+  const bytes = openapiV2Bytes(gitVersion);
+  return { type: "text", code: 200, contentType: openapiV2Protobuf, text: bytes };
 }
 
 function health(
