@@ -73,7 +73,9 @@ async function applyOne(
     fieldManager: "wherry",
     fieldValidation: "Strict",
   };
-  const manifest = withLastApplied(object);
+  // As kubectl writes it: the namespace that was meant is part of what was applied.
+  const metadata = resource.namespaced ? { ...object.metadata, namespace } : object.metadata;
+  const manifest = withLastApplied({ ...object, metadata });
   for (let attempt = 1; ; attempt++) {
     try {
       const current = await rest.json<KubeObject>({ path });
