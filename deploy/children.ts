@@ -8,6 +8,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -172,11 +173,10 @@ export class Child {
   async #ended(): Promise<void> {
     const own = this.#process;
     if (own && !this.#adopted) {
-      if (own.exitCode !== null || own.signalCode !== null) return;
-      await new Promise<void>((resolve) => {
-        own.once("exit", () => resolve());
-        this.#abort.signal.addEventListener("abort", () => resolve(), { once: true });
-      });
+      const { signal } = this.#abort;
+      while (own.exitCode === null && own.signalCode === null && !signal.aborted) {
+        await once(own, "exit", { signal }).catch(() => undefined);
+      }
       return;
     }
     while (!this.#stopping && this.#identity && (await isSameProcess(this.#identity))) {

@@ -1,5 +1,6 @@
 /** One life of an actor: what it holds, and the ways in which it ends. */
 
+import { setMaxListeners } from "node:events";
 import type { World } from "./actor.ts";
 import type { Bus, BusMessage, SubscribeOptions, Subscription } from "./bus.ts";
 import { BusError } from "./bus.ts";
@@ -31,6 +32,9 @@ export interface Incarnation {
 
 export function createIncarnation(world: World, onOver: () => void): Incarnation {
   const abort = new AbortController();
+  // Every watch and pause of a life listens for its end, and each stops listening when it is over
+  // first: there may be any number, and Node's warning of a leak at eleven would be wrong.
+  setMaxListeners(0, abort.signal);
   /** Newest last. Timers and subscriptions leave when they are over before the life is. */
   const held = new Set<{ release: () => void | Promise<void> }>();
   let failure: Error | undefined;

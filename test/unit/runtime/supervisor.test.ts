@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ActorDefinition, Behavior, Context, Ref } from "../../../runtime/actor.ts";
 import type { SimBus } from "../../../runtime/sim/bus.ts";
@@ -473,3 +474,27 @@ async function background<M>(ctx: Context<M>): Promise<void> {
   await ctx.clock.sleep(10);
   assertNot("background");
 }
+
+test("actor: any number of waits listen for the end, and none when it is over first", async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", onWarning);
+  const listening: number[] = [];
+  spawn("patient", async (ctx) => {
+    const count = () => listening.push(getEventListeners(ctx.signal, "abort").length);
+    // The life itself listens too while a handler runs.
+    await ctx.clock.sleep(1);
+    count();
+    const waits = Array.from({ length: 20 }, () => ctx.clock.sleep(10, ctx.signal));
+    count();
+    await Promise.all(waits);
+    count();
+    return listener();
+  });
+  await run();
+  const [before = 0, during, after] = listening;
+  expect(during).toBe(before + 20);
+  expect(after).toBe(before);
+  process.off("warning", onWarning);
+  expect(warnings).toEqual([]);
+});
