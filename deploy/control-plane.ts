@@ -41,7 +41,7 @@ export async function startApi(site: Site): Promise<Stores> {
     grants: computeGrants(),
     manifestEvents: true,
     serviceCidr: serviceCidr.text,
-    dnsAddress: podSide === undefined ? undefined : serviceAddress(serviceCidr, "kube-dns"),
+    dnsAddress: serviceAddress(serviceCidr, "kube-dns"),
     edge: createApiEdge(edge),
   };
   site.system.spawn(apiserver, config, { world });

@@ -61,6 +61,7 @@ export interface Inside {
 
 export interface OpenEdge {
   /** Where pods reach this API actor, when they can. */
+  readonly httpsPort: number;
   readonly address?: Address;
   close(): Promise<void>;
 }
@@ -88,7 +89,7 @@ export const apiserver: ActorDefinition<ApiServerMessage, ApiServerConfig> = {
       inside.context.pages.close();
     });
     if (config.manifestEvents) spawnManifestEvents(ctx, config, inside);
-    return new ApiServer(ctx, config, pipeline, edge?.address);
+    return new ApiServer(ctx, config, pipeline, edge);
   },
 };
 
@@ -101,15 +102,15 @@ class ApiServer implements Behavior<ApiServerMessage> {
     ctx: Context<ApiServerMessage>,
     config: ApiServerConfig,
     pipeline: Pipeline,
-    address: Address | undefined,
+    edge: OpenEdge | undefined,
   ) {
     this.#ctx = ctx;
     const api = createLocalApi(pipeline, config.principal);
     const { dnsAddress } = config;
     const serviceCidr = parseCidr(config.serviceCidr);
-    const essentials = { serviceCidr, dnsAddress, httpsPort: address?.port };
+    const essentials = { serviceCidr, dnsAddress, httpsPort: edge?.httpsPort };
     this.#ensure = () => ensureEssentials(api, essentials);
-    this.#presence = new Presence(api, ctx.clock, config.replica, address);
+    this.#presence = new Presence(api, ctx.clock, config.replica, edge?.address);
     ctx.self.tell({ type: "tick" });
   }
 

@@ -7,7 +7,9 @@
  * version 3 (k8s: every kubectl since 1.27 reads them there).
  */
 
-export const openapiV2Protobuf = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/** As it is asked for, with a letter that no media type may have, and as it is answered. */
+export const openapiV2Asked = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+export const openapiV2Given = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 const title = "Kubernetes";
 const encoder = new TextEncoder();

@@ -40,8 +40,11 @@ describe("every cluster", () => {
   it("has a ready node with a fresh lease", async () => {
     await cluster.kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=30s");
     const [node] = (await cluster.json("get", "nodes")).items;
-    const lease = await cluster.json("get", "lease", "-n", "kube-node-lease", node.metadata.name);
-    expect(lease.spec.holderIdentity).toBe(node.metadata.name);
+    const { name } = node.metadata;
+    const lease = await waitFor("the lease", () =>
+      cluster.json("get", "lease", "-n", "kube-node-lease", name),
+    );
+    expect(lease.spec.holderIdentity).toBe(name);
     expect(node.status.nodeInfo.containerRuntimeVersion).toMatch(/^docker:\/\//);
     expect(node.spec.podCIDR).toBe("10.244.0.0/24");
   });

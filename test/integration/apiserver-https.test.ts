@@ -135,7 +135,8 @@ describe("https: what is asked", () => {
     const { json } = await ask("/openapi/v2");
     expect(json).toMatchObject({ swagger: "2.0", info: { title: "Kubernetes" } });
     const accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-    const { text } = await ask("/openapi/v2", { headers: { accept } });
+    const { text, headers } = await ask("/openapi/v2", { headers: { accept } });
+    expect(headers["content-type"]).toBe(accept.replace("@", "."));
     const { version } = json.info;
     const info = `\n\x0aKubernetes\x12${String.fromCharCode(version.length)}${version}`;
     expect(text).toBe(`\n\x032.0\x12${String.fromCharCode(info.length)}${info}\x42\x00\x4a\x00`);

@@ -58,6 +58,7 @@ export function httpsEdge(config: EdgeConfig): Edge {
       config.onListening?.(port);
       const { advertise } = config;
       return {
+        httpsPort: port,
         ...(advertise ? { address: { ip: advertise, port } } : {}),
         async close() {
           submits.close();

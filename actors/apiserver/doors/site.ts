@@ -4,8 +4,9 @@ import { apiError } from "../../../manifests/api-error.ts";
 import {
   openapiIndex,
   openapiV2,
+  openapiV2Asked,
   openapiV2Bytes,
-  openapiV2Protobuf,
+  openapiV2Given,
   openapiV3,
 } from "../../../manifests/index.ts";
 import type { Clock, Timer } from "../../../runtime/clock.ts";
@@ -120,11 +121,12 @@ function openapiPage(path: string, exchange: Exchange, gitVersion: string): Page
 }
 
 function openapiV2Page({ headers }: Exchange, gitVersion: string): Page {
-  if (!String(headers.accept ?? "").startsWith(openapiV2Protobuf)) {
+  const asked = String(headers.accept ?? "");
+  if (!asked.includes(openapiV2Asked) && !asked.includes(openapiV2Given)) {
     return { type: "json", code: 200, value: openapiV2(gitVersion) };
   }
   const bytes = openapiV2Bytes(gitVersion);
-  return { type: "text", code: 200, contentType: openapiV2Protobuf, text: bytes };
+  return { type: "text", code: 200, contentType: openapiV2Given, text: bytes };
 }
 
 function health(
