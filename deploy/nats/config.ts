@@ -30,6 +30,9 @@ export function renderNatsConfig(options: NatsConfigOptions): string {
       listen: `${options.host}:${options.port}`,
       max_payload: maxPayloadBytes,
       ping_interval: "20s",
+      // A process with a thousand hollow nodes signs for all of them before the last has its turn;
+      // whom the default of two seconds turns away twice does not come back.
+      authorization: { timeout: 60 },
       ...(options.tls
         ? {
             tls: {
