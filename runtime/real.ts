@@ -13,12 +13,15 @@ export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(delayMs, fire) {
+    // `setTimeout` counts whole milliseconds of a clock of its own and may fire a little before
+    // the time. Whoever set the timer would then find that nothing is due, and wait for ever.
+    const due = performance.now() + delayMs;
     let handle: NodeJS.Timeout;
-    const arm = (leftMs: number): void => {
-      const piece = Math.min(Math.max(0, leftMs), longestTimeoutMs);
-      handle = setTimeout(() => (leftMs > piece ? arm(leftMs - piece) : fire()), piece);
+    const arm = (): void => {
+      const leftMs = Math.min(Math.max(0, due - performance.now()), longestTimeoutMs);
+      handle = setTimeout(() => (performance.now() < due ? arm() : fire()), Math.ceil(leftMs));
     };
-    arm(delayMs);
+    arm();
     return { dispose: () => clearTimeout(handle) };
   },
   sleep(delayMs, signal) {

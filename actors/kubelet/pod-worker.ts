@@ -75,6 +75,7 @@ class PodWorker implements Behavior<PodWorkerMessage> {
   readonly #crashes = new Backoff();
   readonly #retries = new Backoff(firstRetryMs, longestRetryMs);
   readonly #waiting = new Map<string, Waiting & { until: number }>();
+  readonly #crashTimers = new Map<string, Timer>();
   readonly #lastWords = new Map<string, string>();
   /** Aborts what takes long and is in vain once the pod has to go. */
   readonly #leaving = new AbortController();
@@ -355,8 +356,10 @@ class PodWorker implements Behavior<PodWorkerMessage> {
     if (!isCrashing || waiting.until <= now) {
       const text = `Back-off restarting failed container ${name} in pod ${pod}`;
       this.#tell.warning("BackOff", text, name);
-      this.#ctx.after(leftMs, { type: "look" });
     }
+    // Each time, for the wall clock may have been set back since the last.
+    this.#crashTimers.get(name)?.dispose();
+    this.#crashTimers.set(name, this.#ctx.after(leftMs, { type: "look" }));
     this.#waiting.set(name, { reason: "CrashLoopBackOff", message, until: now + leftMs });
     this.#again ||= !isCrashing;
     return true;

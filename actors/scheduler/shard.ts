@@ -69,7 +69,7 @@ class Shard {
   readonly #queue = new SchedulingQueue(helps);
   #binding = 0;
   #awake = false;
-  #alarm: { timer: Timer; at: number } | undefined;
+  #alarm: Timer | undefined;
 
   constructor(
     ctx: Context<ShardMessage>,
@@ -237,15 +237,12 @@ class Shard {
     this.#awake = this.#ctx.self.tell({ type: "schedule" });
   }
 
-  /** One timer for the earliest end of a wait. */
+  /** One timer for the earliest end of a wait; set anew each time, since it may just have fired. */
   #setAlarm(): void {
+    this.#alarm?.dispose();
     const at = this.#queue.flush(this.#now());
-    if (at === this.#alarm?.at) return;
-    this.#alarm?.timer.dispose();
-    this.#alarm = undefined;
-    if (at === undefined) return;
-    const timer = this.#ctx.after(at - this.#now(), { type: "schedule" });
-    this.#alarm = { timer, at };
+    this.#alarm =
+      at === undefined ? undefined : this.#ctx.after(at - this.#now(), { type: "schedule" });
   }
 
   #now(): number {

@@ -21,6 +21,17 @@ describe("real clock", () => {
     await expect(realClock.sleep(60_000, abort.signal)).rejects.toThrow("stopped");
   });
 
+  test("real clock: a timer never fires before its time", async () => {
+    const early = await Promise.all(
+      Array.from({ length: 200 }, async (_, index) => {
+        const due = realClock.monotonic() + index / 7;
+        await realClock.sleep(due - realClock.monotonic());
+        return Math.max(0, due - realClock.monotonic());
+      }),
+    );
+    expect(Math.max(...early)).toBeLessThan(0.001);
+  });
+
   test("real clock: waits longer than setTimeout can", () => {
     vi.useFakeTimers();
     try {
