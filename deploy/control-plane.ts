@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { apiserver } from "../actors/apiserver/apiserver.ts";
 import type { Grants } from "../actors/apiserver/authz.ts";
+import { defaultHorizonMs } from "../actors/apiserver/compaction.ts";
 import { controllersActor, controllersWrites } from "../actors/controllers/controllers.ts";
 import { dnsWrites } from "../actors/dns/dns.ts";
 import { createApi } from "../actors/kit/client.ts";
@@ -25,10 +26,9 @@ export async function startApi(site: Site): Promise<Stores> {
   const { certificates, listen, httpsPort, podSide, serviceCidr } = site;
   const world = await site.connections.worldOf("api");
   const { bus, clock, random, log } = world;
-  const stores = openStores(
-    await openJournals({ bus, serverVersion: bus.serverVersion, clock, random, log }),
-    { clock, random, log },
-  );
+  const { serverVersion } = bus;
+  const journals = await openJournals({ bus, serverVersion, clock, random, log });
+  const stores = openStores(journals, { clock, random, log });
   const checks = new Map([
     ["store", () => stores.ready],
     ["nats", () => bus.connected],
@@ -40,6 +40,7 @@ export async function startApi(site: Site): Promise<Stores> {
     stores,
     grants: computeGrants(),
     manifestEvents: true,
+    compaction: { journals, horizonMs: defaultHorizonMs },
     serviceCidr: serviceCidr.text,
     dnsAddress: serviceAddress(serviceCidr, "kube-dns"),
     edge: createApiEdge(edge),

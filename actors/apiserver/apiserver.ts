@@ -15,10 +15,11 @@ import { errorMessage } from "../../runtime/errors.ts";
 import { objectKey } from "../../runtime/store/key.ts";
 import type { Stores } from "../../runtime/store/open.ts";
 import { createApi } from "../kit/client.ts";
-import { createInformers } from "../kit/informer.ts";
+import { createInformers, type Informers } from "../kit/informer.ts";
 import { owned } from "../kit/owned.ts";
 import { createAuthorizer, type Grants } from "./authz.ts";
 import { ensureEssentials } from "./bootstrap.ts";
+import { type CompactionArgs, compaction } from "./compaction.ts";
 import { Pages } from "./continue.ts";
 import { openManifestsDoor } from "./doors/manifests.ts";
 import { openNatsDoor } from "./doors/nats.ts";
@@ -46,6 +47,8 @@ export interface ApiServerConfig {
   readonly edge?: Edge;
   /** Takes part in telling of every change; `principal` must be granted `ownerWrites`. */
   readonly manifestEvents?: boolean;
+  /** Takes part in compacting these streams; wants the same grant. */
+  readonly compaction?: CompactionArgs;
 }
 
 /** What stands at the edge of an API actor in a real process and is absent in a simulation. */
@@ -88,7 +91,7 @@ export const apiserver: ActorDefinition<ApiServerMessage, ApiServerConfig> = {
       sessions.close();
       inside.context.pages.close();
     });
-    if (config.manifestEvents) spawnManifestEvents(ctx, config, inside);
+    spawnOwned(ctx, config, inside);
     return new ApiServer(ctx, config, pipeline, edge);
   },
 };
@@ -136,25 +139,42 @@ class ApiServer implements Behavior<ApiServerMessage> {
   }
 }
 
-/** The publisher owns its place like any other actor: by a Lease and an Epoch, over the NATS door. */
-function spawnManifestEvents(
+/**
+ * What one API actor does for all of them. Each owns its place like any other actor: by a Lease and
+ * an Epoch, over the NATS door.
+ */
+function spawnOwned(
   ctx: Context<ApiServerMessage>,
-  { principal, replica, stores }: ApiServerConfig,
+  config: ApiServerConfig,
   { context: { registry, objects } }: Inside,
 ): void {
+  const { principal, replica: identity, stores } = config;
+  if (!config.manifestEvents && !config.compaction) return;
+  const candidate = { identity, principal, informers: openInformers(ctx, principal) };
+  if (config.manifestEvents) {
+    ctx.spawn(
+      owned(manifestEvents),
+      {
+        ...candidate,
+        name: "manifest-events",
+        args: (ownership) => ({ stores, registry, objects, ownership }),
+      },
+      { name: "manifest-events" },
+    );
+  }
+  if (config.compaction) {
+    const args = config.compaction;
+    const name = "compaction";
+    ctx.spawn(owned(compaction), { ...candidate, name, args: () => args }, { name });
+  }
+}
+
+function openInformers(ctx: Context<ApiServerMessage>, principal: string): Informers {
   const { bus, clock, log } = ctx;
-  const informers = createInformers(createApi(bus, clock, { principal, writes: [] }), {
-    clock,
-    log,
-  });
+  const api = createApi(bus, clock, { principal, writes: [] });
+  const informers = createInformers(api, { clock, log });
   ctx.onEnd(() => informers.close());
-  ctx.spawn(owned(manifestEvents), {
-    name: "manifest-events",
-    identity: replica,
-    principal,
-    informers,
-    args: (ownership) => ({ stores, registry, objects, ownership }),
-  });
+  return informers;
 }
 
 function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): Inside {

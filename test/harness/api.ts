@@ -2,6 +2,7 @@
 
 import { type ApiServerConfig, apiserver } from "../../actors/apiserver/apiserver.ts";
 import { adminPrincipal } from "../../actors/apiserver/authn.ts";
+import type { Horizons } from "../../actors/apiserver/compaction.ts";
 import { type Api, createApi } from "../../actors/kit/client.ts";
 import { ownerWrites } from "../../actors/kit/owned.ts";
 import { grantsOf } from "../../actors/kit/writes.ts";
@@ -10,16 +11,23 @@ import { ApiError } from "../../manifests/api-error.ts";
 import { createLog } from "../../runtime/log.ts";
 import { connectNats, type NatsBus } from "../../runtime/nats-bus.ts";
 import { realClock, realRandom } from "../../runtime/real.ts";
-import { openJournals, openStores, type Stores } from "../../runtime/store/open.ts";
+import type { Journal } from "../../runtime/store/journal.ts";
+import { openJournals, openStores, type PerStore, type Stores } from "../../runtime/store/open.ts";
 import { createSystem, type System } from "../../runtime/supervisor.ts";
 import { type NatsServer, startNatsServer } from "./nats-server.ts";
 import { waitFor } from "./wait.ts";
 
 export const apiPrincipal = "system:wherry:api";
 
+export interface TestApiConfig extends Partial<ApiServerConfig> {
+  /** Compacts the streams it finds, this long after. */
+  readonly horizonMs?: Horizons;
+}
+
 export interface TestApi {
   readonly server: NatsServer;
   readonly stores: Stores;
+  readonly journals: PerStore<Journal>;
   connect(principal: string): Promise<NatsBus>;
   /** A client as the cluster's owner, or as anybody else. */
   client(principal?: string): Promise<Api>;
@@ -31,7 +39,7 @@ export interface TestApi {
 const log = createLog({ level: process.env.WHERRY_TEST_LOG === "debug" ? "debug" : "silent" });
 const world = { clock: realClock, random: realRandom, log };
 
-export async function startApi(config: Partial<ApiServerConfig> = {}): Promise<TestApi> {
+export async function startApi({ horizonMs, ...config }: TestApiConfig = {}): Promise<TestApi> {
   const server = await startNatsServer({ jetstream: { sync: "lazy" } });
   const undo: (() => Promise<unknown>)[] = [];
 
@@ -58,6 +66,7 @@ export async function startApi(config: Partial<ApiServerConfig> = {}): Promise<T
       grants: new Map([[apiPrincipal, grantsOf(ownerWrites)]]),
       serviceCidr: "10.96.0.0/16",
       dnsAddress: "10.96.0.10",
+      ...(horizonMs ? { compaction: { journals, horizonMs } } : {}),
       ...config,
       ...more,
     });
@@ -68,13 +77,14 @@ export async function startApi(config: Partial<ApiServerConfig> = {}): Promise<T
         everyMs: 5,
       },
     );
-    return { stores, system };
+    return { stores, journals, system };
   }
 
-  const { stores } = await start();
+  const { stores, journals } = await start();
   return {
     server,
     stores,
+    journals,
     connect,
     start,
     client: async (principal = adminPrincipal) =>
