@@ -7,6 +7,7 @@
  */
 
 import type { ActorDefinition, Behavior, Context, Ref, SpawnOptions, World } from "./actor.ts";
+import type { Bus } from "./bus.ts";
 import { assert, errorMessage } from "./errors.ts";
 import type { Incarnation } from "./incarnation.ts";
 import { createIncarnation } from "./incarnation.ts";
@@ -63,9 +64,13 @@ export const restartPolicy = {
   intensityMs: 60_000,
 } as const;
 
-/** wherry.dead.<actor>: who crashed twice over which message, for a person to look at. */
-export function deadLetterSubject(actor: string): string {
-  return `wherry.dead.${encodeToken(actor)}`;
+/**
+ * wherry.dead.<principal>.<actor>: who crashed twice over which message, for a person to look at.
+ * The principal is the connection's own, as in its inbox: nobody reports in another's name.
+ */
+export function deadLetterSubject(bus: Bus, actor: string): string {
+  const [, principal] = bus.inbox().split(".");
+  return `wherry.dead.${principal}.${encodeToken(actor)}`;
 }
 
 /** An actor that never waits lets others run after so many messages. */
@@ -351,7 +356,8 @@ class Cell<M, A> implements Ref<M>, AnyCell {
     this.#counts.deadLetters++;
     const letter = { actor: this.name, error: errorMessage(error), message: envelope.message };
     this.#world.log.error("Gave up on a message", { error });
-    this.#world.bus.publish(deadLetterSubject(this.name), describeLetter(letter));
+    const { bus } = this.#world;
+    bus.publish(deadLetterSubject(bus, this.name), describeLetter(letter));
   }
 
   async #stopHook(life: Incarnation, behavior: Behavior<M>): Promise<void> {

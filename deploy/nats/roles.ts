@@ -42,7 +42,7 @@ export function permissionsOf(role: Role): Permissions {
     `wherry.manifests.submit.${me}`,
     `wherry.owner.${me}.*`,
     // Reports for people: who writes them reads nothing back, and nobody acts on them.
-    "wherry.dead.*",
+    `wherry.dead.${me}.*`,
   ];
   const subscribe = [`_INBOX.${me}.>`, `wherry.manifests.results.${me}.>`, `wherry.owner.${me}.*`];
   const owners = [`wherry.owner.${me}.*`];
@@ -64,7 +64,7 @@ export function permissionsOf(role: Role): Permissions {
     case "admin":
       return {
         publish,
-        subscribe: [...subscribe, "wherry.manifests.events.>", "wherry.dead.*"],
+        subscribe: [...subscribe, "wherry.manifests.events.>", "wherry.dead.*.*"],
         responses: false,
       };
     case "controllers":

@@ -28,6 +28,7 @@ function subjectsOf(role: Role): string[] {
     `wherry.manifests.results.${me}.id`,
     `wherry.ledger.${me}.bind`,
     `wherry.owner.${me}.lease`,
+    `wherry.dead.${me}.actor`,
     `_INBOX.${me}.x`,
   ];
 }
@@ -39,7 +40,6 @@ const sharedSubjects = [
     `wherry.stream.${node}.1.down`,
   ]),
   "wherry.manifests.events.added.core.pods.default.web",
-  "wherry.dead.actor",
   "$JS.API.INFO",
   "$JS.API.STREAM.CREATE.mine",
   "$JS.API.STREAM.MSG.GET.KV_wherry",
@@ -58,8 +58,7 @@ function mayPublish(role: Role, subject: string): boolean {
   const me = encodeToken(principalOf(role));
   const [, second, third] = subject.split(".");
   const node = role.startsWith("node:") ? role.slice("node:".length) : undefined;
-  if (/^wherry\.(api|session|owner)\./.test(subject)) return third === me;
-  if (second === "dead") return true;
+  if (/^wherry\.(api|session|owner|dead)\./.test(subject)) return third === me;
   if (/^wherry\.manifests\.(apply|submit)\./.test(subject)) return subject.endsWith(`.${me}`);
   if (second === "ledger") return third === me && (role === "scheduler" || role === "api");
   if (subject.endsWith(".up")) return node !== undefined && third === node;

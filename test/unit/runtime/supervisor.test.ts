@@ -249,7 +249,7 @@ describe("a crash", () => {
   test("in receive, twice over one message: it goes to the dead letters", async () => {
     const letters: unknown[] = [];
     const reader = createSimBus(network, { name: "reader" });
-    reader.subscribe(deadLetterSubject("picky"), (letter) => {
+    reader.subscribe(deadLetterSubject(bus, "picky"), (letter) => {
       letters.push(JSON.parse(new TextDecoder().decode(letter.data)));
     });
     const ref = spawn<{ type: string }>("picky", () => ({
