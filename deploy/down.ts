@@ -8,10 +8,11 @@ import { runningRecord, stopRecorded } from "./children.ts";
 import { dockerdPaths, findDocker, startDockerd } from "./dockerd.ts";
 import { readIdentity } from "./identity.ts";
 import { lockData, lockHolder } from "./lock.ts";
+import { nodesDir } from "./node.ts";
 import { pathExists } from "./setup/cache.ts";
 import { ensureTools } from "./setup/index.ts";
 import { removeFromDocker, removeNetwork, removePauseImage } from "./teardown.ts";
-import { removeDockerdTraces } from "./traces.ts";
+import { removeDockerdTraces, unmountBelow } from "./traces.ts";
 
 export interface DownOptions {
   readonly dataDir: string;
@@ -61,6 +62,7 @@ async function removeTraces(dataDir: string, purge: boolean): Promise<void> {
     if (purge) await removePauseImage(found.docker);
   }
   await removeOwnDocker(dataDir, identity.id, purge);
+  await unmountBelow(nodesDir(dataDir));
   const tools = await ensureTools({
     needs: ["ip", "nft"],
     install: false,

@@ -43,6 +43,9 @@ export interface MachineOptions {
   readonly say: (line: string) => void;
 }
 
+/** NATS speaks clear text, so that `--listen` is for HTTPS alone. */
+const loopback = "127.0.0.1";
+
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const { up, log } = options;
   const lock = await lockData(up.dataDir);
@@ -55,7 +58,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     const startingNats = startNats({
       dataDir: up.dataDir,
       natsServer: tools["nats-server"],
-      host: up.listen,
+      host: loopback,
       port: identity.natsPort,
       roles: options.roles,
       log,
@@ -137,7 +140,7 @@ async function chooseIdentity(up: UpOptions): Promise<ClusterIdentity> {
     httpsPort: await choosePort(up.listen, up.httpsPort, before?.httpsPort, "--https-port"),
     natsPort: natsIsOurs(up.natsPort || (before?.natsPort ?? 0))
       ? (before?.natsPort ?? 0)
-      : await choosePort(up.listen, up.natsPort, before?.natsPort, "--nats-port"),
+      : await choosePort(loopback, up.natsPort, before?.natsPort, "--nats-port"),
     podCidr: up.podCidr.text,
     serviceCidr: up.serviceCidr.text,
     nodes: nodeNames(up),

@@ -27,9 +27,9 @@ export interface NodeParts {
   readonly docker: DockerEngine | undefined;
 }
 
-/** Where a node keeps volumes and the like; its folder goes with the data folder. */
-export function nodeDir(dataDir: string, name: string): string {
-  return join(dataDir, "nodes", name);
+/** Where the nodes keep volumes and the like; some are mounts of their own, in memory. */
+export function nodesDir(dataDir: string): string {
+  return join(dataDir, "nodes");
 }
 
 export async function startNode(site: Site, { place, informers, docker }: NodeParts) {
@@ -62,7 +62,7 @@ export async function startNode(site: Site, { place, informers, docker }: NodePa
 }
 
 async function realParts(site: Site, place: NodePlace, docker: DockerEngine) {
-  const stateDir = nodeDir(site.dataDir, place.name);
+  const stateDir = join(nodesDir(site.dataDir), place.name);
   await mkdir(stateDir, { recursive: true });
   return {
     dns: {

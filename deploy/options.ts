@@ -61,7 +61,11 @@ export function addUpOptions(yargs: Argv) {
     },
     "https-port": { type: "number", default: defaults.httpsPort, describe: "API; 0: any free one" },
     "nats-port": { type: "number", default: defaults.natsPort, describe: "NATS; 0: any free one" },
-    listen: { type: "string", default: defaults.listen, describe: "address of both doors" },
+    listen: {
+      type: "string",
+      default: defaults.listen,
+      describe: "address of the API; NATS stays on loopback",
+    },
     "pod-cidr": { type: "string", default: defaults.podCidr, describe: "addresses of pods" },
     "service-cidr": {
       type: "string",

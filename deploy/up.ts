@@ -4,9 +4,10 @@ import { createLog, type LogLevel } from "../runtime/log.ts";
 import { type Cluster, startCluster } from "./compose.ts";
 import { type Machine, startMachine } from "./machine.ts";
 import { actorRoles, type Role } from "./nats/roles.ts";
+import { nodesDir } from "./node.ts";
 import { nodeNames, type UpOptions } from "./options.ts";
 import { removeFromDocker, removeNetwork } from "./teardown.ts";
-import { removeDockerdTraces } from "./traces.ts";
+import { removeDockerdTraces, unmountBelow } from "./traces.ts";
 
 export async function up(options: UpOptions): Promise<void> {
   const log = createLog({ level: (process.env.WHERRY_LOG ?? "warn") as LogLevel });
@@ -39,6 +40,7 @@ async function stopMachine(machine: Machine, options: UpOptions): Promise<void> 
   else await engine?.child?.stop();
   await machine.nats.child.stop();
   if (engine?.owned && !options.keep) await removeDockerdTraces(options.dataDir, { data: false });
+  if (engine && !options.keep) await unmountBelow(nodesDir(options.dataDir));
   const { ip, nft } = tools;
   if (ip && !options.keep) await removeNetwork(identity, { ip, nft });
   await machine.lock.release();
