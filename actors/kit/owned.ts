@@ -61,6 +61,7 @@ const namespace = "kube-system";
 const leaseDurationSeconds = 15;
 const renewIntervalMs = 5_000;
 const tickIntervalMs = 1_000;
+const newClusterTickMs = 100;
 /** One missed answer may be a reconnection; two in a row are a process that is gone. */
 const missesOfTheGone = 2;
 
@@ -136,6 +137,8 @@ class Candidate<M, A> implements Behavior<OwnedMessage> {
       const { name } = this.#args;
       const fields = { lease: name, owner: Boolean(this.#held), error: errorMessage(error) };
       this.#ctx.log.debug("Lease was not written", fields);
+      // A new cluster is given the Lease's namespace a moment after its API answers.
+      if (!this.#held && isNotFound(error)) this.#ctx.after(newClusterTickMs, { type: "tick" });
     }
   }
 

@@ -13,6 +13,7 @@
 
 import { Node, Pod } from "../../manifests/index.ts";
 import type { ActorDefinition, Context } from "../../runtime/actor.ts";
+import { isBusError } from "../../runtime/bus.ts";
 import type { Timer } from "../../runtime/clock.ts";
 import { assertNever, errorMessage } from "../../runtime/errors.ts";
 import { type Api, createApi } from "../kit/client.ts";
@@ -46,6 +47,9 @@ export type ShardMessage =
 
 /** Enough to keep the store's group commit busy; more would only wait there. */
 const mostBinding = 200;
+/** A ledger that starts or is handed over is back within this; a backoff would take longer. */
+const ledgerPatienceMs = 2_000;
+const ledgerPauseMs = 50;
 /** Pods decided before other messages get their turn. */
 const batch = 50;
 
@@ -179,14 +183,19 @@ class Shard {
   async #askLedger({ namespace, name, uid }: PodInfo, node: string): Promise<PodBound> {
     const request: BindPod = { namespace, name, uid, node };
     const subject = ledgerBindSubject(this.#args.principal);
-    try {
-      const answer = await this.#ctx.bus.request(subject, JSON.stringify(request), {
-        timeoutMs: 10_000,
-      });
-      return JSON.parse(new TextDecoder().decode(answer.data)) as PodBound;
-    } catch (error) {
-      // It may be bound or not: the ledger will say so when it is asked again.
-      return { type: "refused", reasons: [errorMessage(error)] };
+    const { bus, clock, signal } = this.#ctx;
+    const limits = { timeoutMs: 10_000 };
+    for (const deadline = this.#now() + ledgerPatienceMs; ; ) {
+      try {
+        const answer = await bus.request(subject, JSON.stringify(request), limits);
+        return JSON.parse(new TextDecoder().decode(answer.data)) as PodBound;
+      } catch (error) {
+        // It may be bound or not: the ledger will say so when it is asked again.
+        const mayCome = this.#now() < deadline && !signal.aborted;
+        if (!mayCome || !isBusError(error, "no-responders"))
+          return { type: "refused", reasons: [errorMessage(error)] };
+        await clock.sleep(ledgerPauseMs, signal).catch(() => undefined);
+      }
     }
   }
 
