@@ -18,6 +18,8 @@ export class Connections {
   readonly #nats: NatsServer;
   readonly #log: Log;
   readonly #open = new Map<Role, Promise<RoleWorld>>();
+  /** Signing takes its time, and both sides wait only so long: one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(nats: NatsServer, log: Log) {
     this.#nats = nats;
@@ -27,7 +29,8 @@ export class Connections {
   worldOf(role: Role): Promise<RoleWorld> {
     const known = this.#open.get(role);
     if (known) return known;
-    const opening = this.#connect(role);
+    const opening = this.#turn.then(() => this.#connect(role));
+    this.#turn = opening.catch(() => undefined);
     this.#open.set(role, opening);
     return opening;
   }

@@ -46,20 +46,25 @@ export function addCommand<A>(yargs: Argv, command: Command<A>): Argv {
     (it) => addCommonOptions(command.options(it) as Argv),
     async (args) => {
       const stop = new AbortController();
+      const warn = (line: string) => void process.stderr.write(`${line}\n`);
       const onSignal = () => stop.abort();
       process.once("SIGINT", onSignal);
       const connection = await loadConnection({ ...args, env: process.env });
-      const rest = createRest(connection);
+      const rest = createRest(connection, (text) => warn(`Warning: ${text}`));
       const context: CommandContext = {
         rest,
         namespace: args.namespace ?? connection.namespace,
         say: (line) => void process.stdout.write(`${line}\n`),
-        warn: (line) => void process.stderr.write(`${line}\n`),
+        warn,
         write: (data) => new Promise((resolve) => process.stdout.write(data, () => resolve())),
         signal: stop.signal,
       };
       try {
         await command.run(context, args as A);
+      } catch (error) {
+        // What an interruption breaks off is no failure to tell of.
+        if (!stop.signal.aborted) throw error;
+        process.exit(130);
       } finally {
         process.off("SIGINT", onSignal);
         rest.close();

@@ -1,6 +1,6 @@
 /** `wherry get`: objects as the server prints them, or whole. */
 import { isNotFound } from "../../manifests/api-error.ts";
-import { type KubeObject, stringifyYaml } from "../../manifests/index.ts";
+import { type KubeObject, sortKeys, stringifyYaml } from "../../manifests/index.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { CommandError } from "./errors.ts";
 import { lines } from "./lines.ts";
@@ -160,7 +160,8 @@ async function printObjects(context: CommandContext, targets: Target[], args: Ge
   }
   if (args.output === "name" || (objects.length === 0 && args.ignoreNotFound)) return;
   const single = targets.length === 1 && targets[0]?.name ? objects[0] : undefined;
-  const whole = single ?? { apiVersion: "v1", kind: "List", metadata: {}, items: objects };
+  const list = { apiVersion: "v1", kind: "List", metadata: {}, items: objects };
+  const whole = sortKeys(single ?? list);
   context.say(
     args.output === "yaml" ? stringifyYaml(whole).trimEnd() : JSON.stringify(whole, undefined, 4),
   );

@@ -30,8 +30,8 @@ export function renderNatsConfig(options: NatsConfigOptions): string {
       listen: `${options.host}:${options.port}`,
       max_payload: maxPayloadBytes,
       ping_interval: "20s",
-      // A process with a thousand hollow nodes signs for all of them before the last has its turn;
-      // whom the default of two seconds turns away twice does not come back.
+      // A process with a thousand hollow nodes has to sign for all of them when it comes back to a
+      // server that was away, and the last has its turn long after the default of two seconds.
       authorization: { timeout: 60 },
       ...(options.tls
         ? {

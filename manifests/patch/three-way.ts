@@ -19,9 +19,17 @@ export function withLastApplied<T extends object>(manifest: T): T {
   const annotations = isFields(metadata.annotations) ? { ...metadata.annotations } : {};
   delete annotations[LAST_APPLIED];
   const bare = { ...rest, metadata: { ...metadata, annotations } };
-  const applied = `${JSON.stringify(sortKeys(bare))}\n`;
+  const applied = `${goJson(sortKeys(bare))}\n`;
   const annotated = { ...annotations, [LAST_APPLIED]: applied };
   return { ...(manifest as Fields), metadata: { ...metadata, annotations: annotated } } as T;
+}
+
+/** As Go writes JSON, for kubectl compares the annotation's text with what it would write itself. */
+function goJson(value: Json): string {
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** What was applied last time, or undefined when nobody did or the annotation is broken. */
@@ -175,7 +183,8 @@ function equal(a: Json, b: Json): boolean {
   return JSON.stringify(sortKeys(a)) === JSON.stringify(sortKeys(b));
 }
 
-function sortKeys(value: Json): Json {
+/** With the fields in the order of their names, as kubectl prints and annotates. */
+export function sortKeys(value: Json): Json {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (!isFields(value)) return value;
   const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -28,6 +28,13 @@ export interface ClusterOptions {
 /** Builds a tree of objects from what `-o json` printed. */
 export type Json = ReturnType<typeof JSON.parse>;
 
+export interface RunningCommand {
+  /** What it has printed so far. */
+  readonly heard: { readonly stdout: string; readonly stderr: string };
+  /** Ends it as Ctrl-C does. */
+  end(): Promise<Ran>;
+}
+
 const readyTimeoutMs = 90_000;
 const commandTimeoutMs = 90_000;
 
@@ -128,6 +135,28 @@ export class TestCluster {
       WHERRY_DATA: this.dataDir,
       KUBECONFIG: this.kubeconfig,
     });
+  }
+
+  /** Our own CLI, for a command that goes on until it is told to end. */
+  startWherry(...args: string[]): RunningCommand {
+    const env = { ...process.env, WHERRY_DATA: this.dataDir, KUBECONFIG: this.kubeconfig };
+    const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
+    const child = spawn(process.execPath, [program, ...args], { stdio, env });
+    const heard = { stdout: "", stderr: "" };
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      heard.stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      heard.stderr += text;
+    });
+    const exited = new Promise<number>((done) => child.on("close", (code) => done(code ?? -1)));
+    return {
+      heard,
+      async end() {
+        child.kill("SIGINT");
+        return { code: await exited, ...heard };
+      },
+    };
   }
 
   /** Stops everything, removes what Wherry made on the machine, and the data folder. */

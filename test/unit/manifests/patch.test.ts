@@ -267,3 +267,11 @@ test("apply: secrets of a service account merge by name", () => {
     secrets: [{ name: "a" }, { name: "c" }],
   });
 });
+
+test("apply: the annotation is the text that kubectl would write", () => {
+  const made = withLastApplied({ kind: "A", spec: { b: "x > y && z\u2028", a: 1 }, metadata: {} });
+  expect((made.metadata as { annotations?: object }).annotations).toEqual({
+    "kubectl.kubernetes.io/last-applied-configuration":
+      '{"kind":"A","metadata":{"annotations":{}},"spec":{"a":1,"b":"x \\u003e y \\u0026\\u0026 z\\u2028"}}\n',
+  });
+});
