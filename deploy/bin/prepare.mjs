@@ -62,7 +62,7 @@ export async function ensureBundle() {
   if (existsSync(bundle) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) {
     return pathToFileURL(bundle).href;
   }
-  const { build } = await import("esbuild");
+  const { build, stop } = await import("esbuild");
   mkdirSync(cache, { recursive: true });
   const staged = `${bundle}.${process.pid}`;
   await build({
@@ -84,6 +84,8 @@ export async function ensureBundle() {
     minifySyntax: true,
     logLevel: "error",
   });
+  // Its service process would otherwise stay beside ours for good, with twice our memory.
+  await stop();
   renameSync(staged, bundle);
   writeFileSync(stampFile, stamp);
   return pathToFileURL(bundle).href;
