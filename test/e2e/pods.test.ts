@@ -1,4 +1,5 @@
 /** What a Pod is: one address for all its containers, true phases and reasons, volumes, probes. */
+import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Json, startCluster, type TestCluster } from "../harness/cluster.ts";
 import { waitFor } from "../harness/wait.ts";
@@ -272,5 +273,39 @@ describe.concurrent("a pod", () => {
     expect((await cluster.tryKubectl("get", "pod", "deaf")).stderr).toContain(
       'pods "deaf" not found',
     );
+  });
+});
+
+describe.concurrent("an example", () => {
+  const folder = resolve(import.meta.dirname, "../../manifests/examples");
+  const inNamespace = ["--namespace", "examples"];
+  const kubectl = (...args: string[]) => cluster.kubectl(...inNamespace, ...args);
+
+  beforeAll(async () => {
+    await cluster.kubectl("create", "namespace", "examples");
+  });
+
+  /** Applies the file, waits until the pod has said it, and deletes everything again. */
+  async function says(file: string, wanted: string[], ...logsArgs: string[]): Promise<void> {
+    await kubectl("apply", "-f", resolve(folder, file));
+    await waitFor(`what ${file} says`, async () => {
+      const text = await kubectl("logs", ...logsArgs);
+      return wanted.every((line) => text.includes(line));
+    });
+    await kubectl("delete", "-f", resolve(folder, file), "--timeout=15s");
+  }
+
+  it("reads a ConfigMap and a Secret", async () => {
+    const words = "correct horse battery staple";
+    const wanted = [`color=blue password=${words}\n`, `Hello from a ConfigMap.\n${words}`];
+    await says("configmap-and-secret.yaml", wanted, "configured");
+  });
+
+  it("has two containers that talk over localhost", async () => {
+    await says("two-containers.yaml", ["<title>Welcome"], "two-containers", "-c", "reader");
+  });
+
+  it("fails once, is restarted, and succeeds", async () => {
+    await says("run-once.yaml", ["done\n"], "run-once");
   });
 });
