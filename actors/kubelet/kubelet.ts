@@ -150,6 +150,7 @@ class Kubelet implements Behavior<KubeletMessage> {
       api,
       node: () => this.#node(),
       problem: () => this.#runtimes.problem,
+      engineKnown: () => this.#runtimes.looked,
       port: () => this.#endpoint?.port,
     });
   }

@@ -31,6 +31,8 @@ export interface NodeArgs {
   node(): Node | undefined;
   /** Of the container engine, asked at each start of this actor. */
   problem(): string | undefined;
+  /** Whether the engine has answered, or failed to, since the process began. */
+  engineKnown(): boolean;
   port(): number | undefined;
 }
 
@@ -50,11 +52,13 @@ class NodeAgent implements Behavior<NodeMessage> {
   #problem: string | undefined;
   #runtimeVersion = "";
   #reportedAt = -Infinity;
+  readonly #startedAt: number;
 
   constructor(ctx: Context<NodeMessage>, args: NodeArgs) {
     this.#ctx = ctx;
     this.#args = args;
     this.#problem = args.problem();
+    this.#startedAt = ctx.clock.monotonic();
     ctx.self.tell({ type: "tick" });
   }
 
@@ -75,6 +79,7 @@ class NodeAgent implements Behavior<NodeMessage> {
     const { api, config } = this.#args;
     const node = this.#args.node() ?? (await this.#register());
     await this.#correct(node);
+    if (!this.#mayJudge()) return;
     if (this.#problem === undefined && !this.#runtimeVersion) {
       const version = await config.engine.version().catch(() => undefined);
       this.#runtimeVersion = version?.runtimeVersion ?? "";
@@ -95,6 +100,17 @@ class NodeAgent implements Behavior<NodeMessage> {
       await api.patch(Node, config.nodeName, { status: change }, options);
     }
     this.#reportedAt = monotonic;
+  }
+
+  /**
+   * An engine that was not looked at yet is no broken one: a kubelet that starts again must not
+   * say so, or every pod of its Node would be taken out of the Services.
+   *
+   * Differs from Kubernetes, whose kubelet is NotReady until its first look is done.
+   */
+  #mayJudge(): boolean {
+    const waitedMs = this.#ctx.clock.monotonic() - this.#startedAt;
+    return this.#args.engineKnown() || waitedMs >= tickIntervalMs;
   }
 
   async #register(): Promise<Node> {

@@ -37,6 +37,8 @@ export class RuntimeCache {
   #stopped = false;
   /** Unknown until the first look. */
   problem: string | undefined = "the container engine was not looked at yet";
+  /** Whether `problem` tells what was seen. */
+  looked = false;
   synced = false;
 
   constructor(engine: Engine, clock: Clock, listener: RuntimeListener) {
@@ -108,6 +110,7 @@ export class RuntimeCache {
   }
 
   #setProblem(problem: string | undefined): void {
+    this.looked = true;
     if (problem === this.problem) return;
     this.problem = problem;
     this.#listener.onHealth(problem);
