@@ -6,7 +6,8 @@ import { ApiError } from "../manifests/api-error.ts";
 import { down } from "./down.ts";
 import { DataLockedError } from "./lock.ts";
 import { MachineError } from "./machine.ts";
-import { addUpOptions, dataOption, readUpOptions, UsageError } from "./options.ts";
+import { addUpOptions, dataOption, defaults, readUpOptions, UsageError } from "./options.ts";
+import { readRunRoles, runRoles } from "./run.ts";
 import { ensureTools, MissingToolsError } from "./setup/index.ts";
 import type { ToolName } from "./setup/tools.ts";
 import { up } from "./up.ts";
@@ -20,6 +21,17 @@ export async function main(argv: readonly string[]): Promise<void> {
       "start a cluster on this machine, in the foreground",
       (it) => addUpOptions(it),
       (raw) => up(readUpOptions(raw)),
+    )
+    .command(
+      "run <roles..>",
+      "start roles of the control plane in one more process: api, controllers, scheduler, ledger",
+      (it) =>
+        it.positional("roles", { type: "string", array: true, demandOption: true }).options({
+          data: dataOption(),
+          "cluster-domain": { type: "string", default: defaults.clusterDomain },
+        }),
+      ({ roles, data, clusterDomain }) =>
+        runRoles({ roles: readRunRoles(roles), dataDir: resolve(data), clusterDomain }),
     )
     .command(
       "setup",

@@ -47,7 +47,7 @@ async function stopMachine(machine: Machine, options: UpOptions): Promise<void> 
 }
 
 /** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
-function stopSignal(): { stopped: Promise<void>; signal: AbortSignal } {
+export function stopSignal(): { stopped: Promise<void>; signal: AbortSignal } {
   const controller = new AbortController();
   // Signal handlers alone do not keep a process alive.
   const alive = setInterval(() => undefined, 2 ** 30);

@@ -13,15 +13,18 @@ export interface RoleWorld extends World {
   readonly principal: string;
 }
 
+/** Where NATS is, and who we are there. */
+export type NatsPlace = Pick<NatsServer, "url" | "credentials">;
+
 /** Connections of this process, one a role, closed all at once at the end. */
 export class Connections {
-  readonly #nats: NatsServer;
+  readonly #nats: NatsPlace;
   readonly #log: Log;
   readonly #open = new Map<Role, Promise<RoleWorld>>();
   /** Signing takes its time, and both sides wait only so long: one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(nats: NatsServer, log: Log) {
+  constructor(nats: NatsPlace, log: Log) {
     this.#nats = nats;
     this.#log = log;
   }

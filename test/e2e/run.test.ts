@@ -1,0 +1,83 @@
+/** `wherry run`: a second process of the control plane, which goes on when the first is killed. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { resolve } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Json, startCluster, type TestCluster } from "../harness/cluster.ts";
+import { waitFor } from "../harness/wait.ts";
+
+const program = resolve(import.meta.dirname, "../../deploy/bin/wherry.mjs");
+
+let cluster: TestCluster;
+let second: ChildProcess;
+let said = "";
+/** Where the second process's API is. */
+let server: string;
+
+beforeAll(async () => {
+  cluster = await startCluster({ args: ["--engine", "sim", "--nodes", "2"] });
+  const roles = ["api", "controllers", "scheduler", "ledger"];
+  second = spawn(process.execPath, [program, "run", ...roles, "--data", cluster.dataDir], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  for (const output of [second.stdout, second.stderr]) {
+    output?.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+  }
+  server = await waitFor("the second process", () => {
+    if (second.exitCode !== null) throw new Error(said);
+    return /Wherry runs .*API at (https:\S+)\)/.exec(said)?.[1];
+  });
+});
+
+afterAll(async () => {
+  second?.kill("SIGKILL");
+  await cluster?.purge();
+});
+
+const there = (...args: string[]): Promise<string> => cluster.kubectl("--server", server, ...args);
+
+test("run: both APIs serve the same objects, and read what the other has just written", async () => {
+  await waitFor("its API", () => there("get", "--raw", "/readyz"));
+  await there("create", "configmap", "shared", "--from-literal=a=1");
+  expect((await cluster.json("get", "configmap", "shared")).data).toEqual({ a: "1" });
+  await cluster.kubectl("delete", "configmap", "shared");
+  const gone = await cluster.tryKubectl("--server", server, "get", "configmap", "shared");
+  expect(gone.stderr).toContain("NotFound");
+});
+
+test("run: when the first is killed with -9, controllers, scheduler and ledger go on", async () => {
+  await cluster.end("SIGKILL");
+  await there("create", "deployment", "web", "--image=nginx:1.22", "--replicas=3");
+  await waitFor("three bound pods", async () => {
+    const { items } = await cluster.json("--server", server, "get", "pods", "-l", "app=web");
+    const nodes = items.map((it: Json) => it.spec.nodeName);
+    if (nodes.length !== 3 || nodes.includes(undefined)) throw new Error(`${nodes}`);
+    return true;
+  });
+});
+
+test("run: SIGTERM ends it cleanly, and all is there when the first comes back", async () => {
+  const exit = once(second, "exit");
+  second.kill("SIGTERM");
+  expect(await exit).toEqual([0, null]);
+  await cluster.up({ args: ["--engine", "sim", "--nodes", "2"] });
+  await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+});
+
+test.each([
+  [["node"], "run node is not built yet"],
+  [["cook"], "cook is no role"],
+  [[], "Not enough non-option arguments"],
+])("run: %s is answered with exit code 2", async (roles, why) => {
+  const ran = await cluster.wherry("run", ...roles);
+  expect(ran.stderr).toContain(why);
+  expect(ran.code).toBe(2);
+});
+
+test("run: without a cluster to join it says so", async () => {
+  const ran = await cluster.wherry("run", "api", "--data", `${cluster.dataDir}-no`);
+  expect(ran.stderr).toContain("holds no cluster to join");
+  expect(ran.code).toBe(1);
+});
