@@ -1,8 +1,10 @@
 /** `wherry run`: a second process of the control plane, which goes on when the first is killed. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readIdentity } from "../../deploy/identity.ts";
 import { type Json, startCluster, type TestCluster } from "../harness/cluster.ts";
 import { waitFor } from "../harness/wait.ts";
 
@@ -15,7 +17,8 @@ let said = "";
 let server: string;
 
 beforeAll(async () => {
-  cluster = await startCluster({ args: ["--engine", "sim", "--nodes", "2"] });
+  const listen = ["--listen", "0.0.0.0"];
+  cluster = await startCluster({ args: ["--engine", "sim", "--nodes", "2", ...listen] });
   const roles = ["api", "controllers", "scheduler", "ledger"];
   second = spawn(process.execPath, [program, "run", ...roles, "--data", cluster.dataDir], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -37,6 +40,24 @@ afterAll(async () => {
 });
 
 const there = (...args: string[]): Promise<string> => cluster.kubectl("--server", server, ...args);
+
+/** Whether somebody listens at an address of the machine that is not 127.0.0.1. */
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect({ host: "127.0.0.2", port });
+    const finish = (answer: boolean) => {
+      socket.destroy();
+      done(answer);
+    };
+    socket.once("connect", () => finish(true)).once("error", () => finish(false));
+  });
+}
+
+test("up: --listen opens the API to others, and never NATS, which is clear text", async () => {
+  const identity = await readIdentity(cluster.dataDir);
+  expect(await isOpen(identity?.httpsPort ?? 0)).toBe(true);
+  expect(await isOpen(identity?.natsPort ?? 0)).toBe(false);
+});
 
 test("run: both APIs serve the same objects, and read what the other has just written", async () => {
   await waitFor("its API", () => there("get", "--raw", "/readyz"));
