@@ -271,7 +271,7 @@ class Kubelet implements Behavior<KubeletMessage> {
 
   #onEngine(problem: string | undefined): void {
     if (problem) this.#ctx.log.warn("Container engine is unavailable", { problem });
-    this.#agent.tell({ type: "engine", problem });
+    this.#agent.tell({ type: "engine" });
     this.#ctx.self.tell({ type: "begin" });
     if (problem !== undefined) return;
     for (const { ref } of this.#workers.values()) ref.tell({ type: "look" });

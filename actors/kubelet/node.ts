@@ -19,17 +19,14 @@ import type { KubeletConfig } from "./environment.ts";
 import { computeNodeStatus, newNode, nodeLabels, withoutHeartbeats } from "./node-status.ts";
 import { mergePatch } from "./status-writer.ts";
 
-export type NodeMessage =
-  | { type: "tick" }
-  | { type: "engine"; problem: string | undefined }
-  | { type: "changed" };
+export type NodeMessage = { type: "tick" } | { type: "engine" } | { type: "changed" };
 
 export interface NodeArgs {
   config: KubeletConfig;
   api: Api;
   /** The Node as the kubelet's informer shows it. */
   node(): Node | undefined;
-  /** Of the container engine, asked at each start of this actor. */
+  /** Of the container engine, as it is now: a message may still be on its way. */
   problem(): string | undefined;
   /** Whether the engine has answered, or failed to, since the process began. */
   engineKnown(): boolean;
@@ -49,7 +46,6 @@ export const nodeAgent: ActorDefinition<NodeMessage, NodeArgs> = {
 class NodeAgent implements Behavior<NodeMessage> {
   readonly #ctx: Context<NodeMessage>;
   readonly #args: NodeArgs;
-  #problem: string | undefined;
   #runtimeVersion = "";
   #reportedAt = -Infinity;
   readonly #startedAt: number;
@@ -57,13 +53,11 @@ class NodeAgent implements Behavior<NodeMessage> {
   constructor(ctx: Context<NodeMessage>, args: NodeArgs) {
     this.#ctx = ctx;
     this.#args = args;
-    this.#problem = args.problem();
     this.#startedAt = ctx.clock.monotonic();
     ctx.self.tell({ type: "tick" });
   }
 
   async receive(message: NodeMessage): Promise<void> {
-    if (message.type === "engine") this.#problem = message.problem;
     let nextMs = tickIntervalMs;
     try {
       await this.#report();
@@ -80,14 +74,15 @@ class NodeAgent implements Behavior<NodeMessage> {
     const node = this.#args.node() ?? (await this.#register());
     await this.#correct(node);
     if (!this.#mayJudge()) return;
-    if (this.#problem === undefined && !this.#runtimeVersion) {
+    const problem = this.#args.problem();
+    if (problem === undefined && !this.#runtimeVersion) {
       const version = await config.engine.version().catch(() => undefined);
       this.#runtimeVersion = version?.runtimeVersion ?? "";
     }
     const now = this.#ctx.clock.now();
     const status = computeNodeStatus(config, node.status, {
       now,
-      problem: this.#problem,
+      problem,
       runtimeVersion: this.#runtimeVersion,
       port: this.#args.port(),
     });

@@ -14,7 +14,7 @@ import {
 import { killFault, type Misfortune, networkFaults, unleash } from "../../runtime/sim/faults.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
 import { streamFaults } from "./faults.ts";
-import { type Step, story } from "./story.ts";
+import { isExcused, type Step, story } from "./story.ts";
 import { InvariantError } from "./truth.ts";
 import { Witness } from "./watchers.ts";
 
@@ -25,6 +25,8 @@ export interface Played {
   events: number;
   virtualMs: number;
   faults: Readonly<Record<string, number>>;
+  /** A node was really lost during a rollout, which then could not keep its promise. */
+  excused: boolean;
 }
 
 export interface PlayOptions {
@@ -59,7 +61,14 @@ export async function play(options: PlayOptions): Promise<Played> {
     for (const witness of witnesses) witness.verify(cluster.truth);
     const { trace, clock } = cluster.world;
     const faults = misfortune?.counts ?? {};
-    return { seed, hash: trace.hash, events: trace.count, virtualMs: clock.monotonic(), faults };
+    return {
+      seed,
+      hash: trace.hash,
+      events: trace.count,
+      virtualMs: clock.monotonic(),
+      faults,
+      excused: isExcused(cluster.truth),
+    };
   } catch (cause) {
     throw new SeedError(cluster, at, cause);
   }

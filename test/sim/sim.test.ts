@@ -16,14 +16,13 @@ const failedSeeds = JSON.parse(
 ) as number[];
 const fewestSeeds = 50;
 const mostSeeds = Number(process.env.SIM_SEEDS ?? 200);
-const budgetMs = Number(process.env.SIM_BUDGET_MS ?? 100_000);
+const budgetMs = Number(process.env.SIM_BUDGET_MS ?? 75_000);
 /** New seeds each day, so that CI sees ever more worlds; printed, so that each can be had again. */
 const firstSeed = Math.floor(Date.now() / 86_400_000) * 10_000;
 
 describe("simulation", () => {
   test.skipIf(alone === undefined)("simulation: the seed that was asked for", async () => {
-    const { hash, virtualMs, faults } = await play({ seed: alone ?? 0 });
-    process.stdout.write(`${JSON.stringify({ seed: alone, hash, virtualMs, faults })}\n`);
+    process.stdout.write(`${JSON.stringify(await play({ seed: alone ?? 0 }))}\n`);
   });
 
   describe.skipIf(alone !== undefined)("simulation: every seed", () => {
@@ -49,12 +48,15 @@ describe("simulation", () => {
         const start = performance.now();
         const struck: Record<string, number> = {};
         let played = 0;
+        let excused = 0;
         while (played < mostSeeds && performance.now() - start < budgetMs) {
-          const { faults } = await play({ seed: firstSeed + played++ });
-          for (const [name, times] of Object.entries(faults))
+          const world = await play({ seed: firstSeed + played++ });
+          if (world.excused) excused++;
+          for (const [name, times] of Object.entries(world.faults))
             struck[name] = (struck[name] ?? 0) + times;
         }
-        process.stdout.write(`Seeds ${firstSeed} to ${firstSeed + played - 1} held\n`);
+        const last = firstSeed + played - 1;
+        process.stdout.write(`Seeds ${firstSeed} to ${last} held; ${excused} lost a node\n`);
         expect(played).toBeGreaterThanOrEqual(fewestSeeds);
         // A fault that no longer strikes would let everything pass.
         expect(Object.keys(struck).length).toBeGreaterThanOrEqual(13);

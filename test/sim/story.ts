@@ -5,7 +5,14 @@
 
 import type { Api } from "../../actors/kit/client.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../../manifests/api-error.ts";
-import { Deployment, EndpointSlice, Pod, ReplicaSet, Service } from "../../manifests/index.ts";
+import {
+  Deployment,
+  EndpointSlice,
+  Node,
+  Pod,
+  ReplicaSet,
+  Service,
+} from "../../manifests/index.ts";
 import { InvariantError, type Truth } from "./truth.ts";
 
 export interface Step {
@@ -162,13 +169,20 @@ function readyEndpoints(truth: Truth): number {
   return new Set(ready.flatMap(({ addresses }) => addresses)).size;
 }
 
-/** Worlds in which a node was out of sight so long that its pods were marked not ready. */
+/** Worlds in which a node was silent for its whole grace, so that its pods were given up. */
 const nodesWereLost = new WeakSet<Truth>();
+
+/** Whether the invariant of the rollouts was not held against this world. */
+export function isExcused(truth: Truth): boolean {
+  return nodesWereLost.has(truth);
+}
 
 /** What the rollout itself answers for: pods lost with their node are nobody's choice. */
 function enoughReady(truth: Truth): void {
   if (nodesWereLost.has(truth)) return;
-  if (pods(truth).some(markedByNodeLifecycle)) {
+  const silent = silentNodes(truth);
+  const isLost = (pod: Pod) => silent.has(pod.spec.nodeName) && markedByNodeLifecycle(pod);
+  if (pods(truth).some(isLost)) {
     nodesWereLost.add(truth);
     return;
   }
@@ -177,6 +191,18 @@ function enoughReady(truth: Truth): void {
     throw new InvariantError(
       `${ready} pods are ready during a rollout that allows ${fewestReady}: ${describePods(truth)}`,
     );
+}
+
+/** Only silence makes it Unknown: a kubelet that has something to say says True or False. */
+function silentNodes(truth: Truth): Set<string | undefined> {
+  const isSilent = ({ status }: Node) =>
+    status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "Unknown");
+  return new Set(
+    truth
+      .list<Node>(Node)
+      .filter(isSilent)
+      .map(({ metadata }) => metadata.name),
+  );
 }
 
 /** It gives no reason, as upstream; a kubelet that finds a pod not ready always does. */
