@@ -113,7 +113,17 @@ export class TestCluster {
   }
 
   async tryKubectl(...args: string[]): Promise<Ran> {
-    return await this.#run(this.#kubectl, ["--kubeconfig", this.kubeconfig, ...args]);
+    return await this.tryKubectlWith({}, ...args);
+  }
+
+  /** With more in the environment, such as an editor. */
+  async tryKubectlWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ran> {
+    return await this.#run(
+      this.#kubectl,
+      ["--kubeconfig", this.kubeconfig, ...args],
+      undefined,
+      env,
+    );
   }
 
   /** Parses what `kubectl … -o json` prints. */
