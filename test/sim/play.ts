@@ -14,6 +14,7 @@ import {
 import { killFault, type Misfortune, networkFaults, unleash } from "../../runtime/sim/faults.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
 import { streamFaults } from "./faults.ts";
+import { checkMachines } from "./machines.ts";
 import { isExcused, type Step, story } from "./story.ts";
 import { InvariantError } from "./truth.ts";
 import { Witness } from "./watchers.ts";
@@ -129,10 +130,11 @@ async function takeStep(cluster: Cluster, step: Step): Promise<void> {
   }
 }
 
-async function reach({ world, truth }: Cluster, until: () => boolean): Promise<boolean> {
+async function reach({ world, truth, engines }: Cluster, until: () => boolean): Promise<boolean> {
   return await world.run({
     until: () => {
       truth.check();
+      checkMachines(engines);
       return until();
     },
     maxVirtualMs: stormyMs + calmMs,

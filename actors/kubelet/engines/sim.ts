@@ -110,6 +110,15 @@ export class SimEngine implements Engine {
     for (const sandbox of this.#sandboxes.values()) this.#sandboxStopped(sandbox);
   }
 
+  /** What runs at this moment, for whoever checks a simulation after every event. */
+  running(): { sandboxes: SandboxState[]; containers: ContainerState[] } {
+    const containers = [...this.#containers.values()].map(({ state }) => state);
+    return {
+      sandboxes: [...this.#sandboxes.values()].filter(({ running }) => running),
+      containers: containers.filter(({ status }) => status === "running"),
+    };
+  }
+
   async version(): Promise<EngineVersion> {
     this.#assertAvailable();
     return { name: "sim", version: "1.0.0", runtimeVersion: "sim://1.0.0" };
