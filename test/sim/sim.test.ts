@@ -16,7 +16,7 @@ const failedSeeds = JSON.parse(
 ) as number[];
 const fewestSeeds = 50;
 const mostSeeds = Number(process.env.SIM_SEEDS ?? 200);
-const budgetMs = Number(process.env.SIM_BUDGET_MS ?? 75_000);
+const budgetMs = Number(process.env.SIM_BUDGET_MS ?? 90_000);
 /** New seeds each day, so that CI sees ever more worlds; printed, so that each can be had again. */
 const firstSeed = Math.floor(Date.now() / 86_400_000) * 10_000;
 
