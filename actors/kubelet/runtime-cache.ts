@@ -18,7 +18,9 @@ export interface RuntimeListener {
   onHealth(problem: string | undefined): void;
 }
 
-const quietIntervalMs = 60_000;
+const quietIntervalMs = 15_000;
+/** An engine that takes longer hangs, until it answers after all. */
+const patienceMs = 15_000;
 const brokenIntervalMs = 2_000;
 /** To ask whether an absent engine is back costs nothing. */
 const absentIntervalMs = 500;
@@ -86,6 +88,9 @@ export class RuntimeCache {
   }
 
   async #refresh(): Promise<void> {
+    const late = this.#clock.setTimer(patienceMs, () => {
+      this.#setProblem(`the container engine has not answered for ${patienceMs / 1000} s`);
+    });
     try {
       // Containers first: one whose sandbox comes into being in between is only seen later.
       const containers = await this.#engine.listContainers();
@@ -95,6 +100,8 @@ export class RuntimeCache {
     } catch (error) {
       this.#setProblem(errorMessage(error));
       throw error;
+    } finally {
+      late.dispose();
     }
   }
 
