@@ -156,6 +156,22 @@ test("dockerd killed with -9: pods live on, and the node goes on with its work",
   expect(await containers()).toEqual(running);
 });
 
+test("dockerd that hangs: the node is not ready until it answers again, and pods live on", async () => {
+  const running = await containers();
+  const { pid } = await child("dockerd");
+  process.kill(pid, "SIGSTOP");
+  try {
+    await cluster.kubectl("wait", "--for=condition=Ready=false", "node/node-1", "--timeout=60s");
+    await expectService();
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+  await cluster.kubectl("wait", "--for=condition=Ready", "node/node-1", "--timeout=60s");
+  await readyPods("app=nginx", 3);
+  await expectWork("after-hanging");
+  expect(await containers()).toEqual(running);
+});
+
 test("nats-server killed with -9: nothing is lost, and what is created right after comes to run", async () => {
   const running = await containers();
   await killChild("nats-server");
