@@ -75,19 +75,19 @@ function computeScaleDown(
   old: readonly ReplicaSet[],
 ): Scale[] {
   const minAvailable = replicasOf(deployment) - maxUnavailable(deployment);
-  const newestUnavailable = replicasOf(newest) - availableOf(newest);
+  const newestUnavailable = replicasOf(newest) - keptAvailable(newest);
   const total = sum([newest, ...old], replicasOf);
   const left = new Map(byCreation(old).map((set) => [set, replicasOf(set)]));
 
   let unhealthy = total - minAvailable - newestUnavailable;
   if (unhealthy <= 0) return [];
   for (const [set, replicas] of left) {
-    const count = Math.min(unhealthy, Math.max(0, replicas - availableOf(set)));
+    const count = Math.min(unhealthy, Math.max(0, replicas - keptAvailable(set)));
     unhealthy -= count;
     left.set(set, replicas - count);
   }
 
-  let healthy = sum([newest, ...old], availableOf) - minAvailable;
+  let healthy = sum([newest, ...old], keptAvailable) - minAvailable;
   for (const [set, replicas] of left) {
     const count = Math.max(0, Math.min(healthy, replicas));
     healthy -= count;
@@ -167,6 +167,16 @@ function fraction(deployment: Deployment, set: ReplicaSet, current: number): num
 
 export function availableOf({ status }: ReplicaSet): number {
   return status?.availableReplicas ?? 0;
+}
+
+/**
+ * Those that will stay. A create whose answer was lost may leave a ReplicaSet with a pod too many:
+ * it is available, and about to go.
+ *
+ * Differs from Kubernetes: there it counts, and the rollout may take an old pod away for it.
+ */
+function keptAvailable(set: ReplicaSet): number {
+  return Math.min(availableOf(set), replicasOf(set));
 }
 
 export function sum<T>(items: readonly T[], of: (item: T) => number): number {
