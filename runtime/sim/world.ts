@@ -52,6 +52,14 @@ interface Event {
 /** 2026-01-01T00:00:00Z: simulations begin when Wherry did. */
 const beginning = 1_767_225_600_000;
 
+/**
+ * No timer is shorter. Sums of floating-point times may leave an actor a 1e-11 ms to wait; added to
+ * the time it would change nothing, and the actor would look again at the same instant for ever.
+ */
+const tickMs = 0.001;
+/** More events than this at one instant are a loop that time cannot end. */
+const mostAtOnce = 100_000;
+
 export function createWorld(options: { seed: number; startMs?: number }): SimWorld {
   const { seed, startMs = beginning } = options;
   const events = new TinyQueue<Event>([], (a, b) => a.at - b.at || a.order - b.order);
@@ -98,7 +106,7 @@ export function createWorld(options: { seed: number; startMs?: number }): SimWor
   const clock: Clock = {
     now: () => Math.floor(startMs + elapsed),
     monotonic: () => elapsed,
-    setTimer: (delayMs, fire) => schedule(delayMs, fire),
+    setTimer: (delayMs, fire) => schedule(delayMs > 0 ? Math.max(delayMs, tickMs) : 0, fire),
     sleep: (delayMs, signal) => sleepOn(clock, delayMs, signal),
   };
 
@@ -115,11 +123,16 @@ export function createWorld(options: { seed: number; startMs?: number }): SimWor
     async run({ until, maxVirtualMs }) {
       const limit = elapsed + maxVirtualMs;
       await nextTurn();
+      let [instant, atOnce] = [elapsed, 0];
       while (!until?.()) {
         const fire = take(limit);
         if (!fire) {
           elapsed = limit;
           return until === undefined;
+        }
+        [instant, atOnce] = instant === elapsed ? [instant, atOnce + 1] : [elapsed, 0];
+        if (atOnce > mostAtOnce) {
+          throw new Error(`Seed ${seed}: time stands still at ${elapsed.toFixed(3)} ms`);
         }
         try {
           fire();

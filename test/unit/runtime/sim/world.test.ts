@@ -15,6 +15,29 @@ describe("world", () => {
     expect(world.pending).toBe(0);
   });
 
+  test("world: a wait too short to change the time still comes to an end", async () => {
+    const world = createWorld({ seed: 1 });
+    const { clock } = world;
+    let looks = 0;
+    clock.setTimer(1e9 + 0.1, () => {
+      const until = clock.monotonic() + 1e-10;
+      const look = () => {
+        looks++;
+        if (looks < 10 && clock.monotonic() <= until) clock.setTimer(1e-10, look);
+      };
+      look();
+    });
+    await world.run({ maxVirtualMs: 2e9 });
+    expect(looks).toBe(2);
+  });
+
+  test("world: says so when time stands still", async () => {
+    const world = createWorld({ seed: 1 });
+    const again = () => void world.clock.setTimer(0, again);
+    again();
+    await expect(world.run({ maxVirtualMs: 1 })).rejects.toThrow("time stands still at 0.000 ms");
+  });
+
   test("world: settles all promises of an event before the next one", async () => {
     const world = createWorld({ seed: 1 });
     const seen: string[] = [];
