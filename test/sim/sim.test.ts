@@ -15,7 +15,7 @@ const failedSeeds = JSON.parse(
   readFileSync(new URL("failed-seeds.json", import.meta.url), "utf8"),
 ) as number[];
 const fewestSeeds = 50;
-const mostSeeds = Number(process.env.SIM_SEEDS ?? 200);
+const mostSeeds = Number(process.env.SIM_SEEDS ?? 90);
 const budgetMs = Number(process.env.SIM_BUDGET_MS ?? 80_000);
 /** What a slow machine may take beyond the budget to get the fewest seeds done. */
 const graceMs = 40_000;
