@@ -17,6 +17,9 @@ import type { Stores } from "../../runtime/store/open.ts";
 import { createApi } from "../kit/client.ts";
 import { createInformers, type Informers } from "../kit/informer.ts";
 import { owned } from "../kit/owned.ts";
+import { createAdmission } from "./admission/chain.ts";
+import { type AdmissionSettings, plugins } from "./admission/index.ts";
+import { createReader } from "./admission/reader.ts";
 import { createAuthorizer, type Grants } from "./authz.ts";
 import { ensureEssentials } from "./bootstrap.ts";
 import { type CompactionArgs, compaction } from "./compaction.ts";
@@ -43,6 +46,7 @@ export interface ApiServerConfig {
   readonly serviceCidr: string;
   readonly nodePorts?: { readonly first: number; readonly last: number };
   readonly dnsAddress?: string;
+  readonly admission?: AdmissionSettings;
   /** The HTTPS door and whatever else needs the world outside; see `doors/edge.ts`. */
   readonly edge?: Edge;
   /** Takes part in telling of every change; `principal` must be granted `ownerWrites`. */
@@ -194,6 +198,8 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
   const context: PipelineContext = {
     registry,
     objects,
+    admission: createAdmission(plugins(config.admission)),
+    reader: createReader(registry, objects),
     authorizer,
     pages: new Pages(clock, random),
     clock,

@@ -1,5 +1,6 @@
 /**
- * CREATE and every change of what exists: decode, merge, default, mutate, validate, check, commit.
+ * CREATE and every change of what exists: decode, merge, default, mutate, prepare, validate, check,
+ * commit.
  *
  * Update, patch and the subresources differ only in how they merge. A change that names no
  * resourceVersion and loses its compare-and-set starts again at the merge, as upstream's
@@ -9,8 +10,7 @@
 import equal from "fast-deep-equal";
 import { apiError, conflict, modifiedMessage, notFound } from "../../manifests/api-error.ts";
 import type { KubeObject } from "../../manifests/index.ts";
-import type { Operation } from "../../runtime/store/store.ts";
-import { commit, existsAlready, guardOf } from "./commit.ts";
+import { type CommitOutcome, commit, existsAlready, guardOf, type Write } from "./commit.ts";
 import { decodeBody } from "./decode.ts";
 import { waitUntilFresh } from "./freshness.ts";
 import {
@@ -23,10 +23,17 @@ import {
 } from "./metadata.ts";
 import type { Objects } from "./objects.ts";
 import { formOf } from "./present.ts";
-import type { HookContext } from "./registry/hooks.ts";
 import { entryOf, nameOf, type Resource } from "./registry/registry.ts";
 import { type ApiReply, type ApiRequest, bytesReply, dryRunOption, jsonReply } from "./request.ts";
-import { assertNamespace, finish, type StageContext } from "./stages.ts";
+import {
+  type Attempt,
+  admissionContextOf,
+  attributesOf,
+  finish,
+  hooksContext,
+  type StageContext,
+  withoutField,
+} from "./stages.ts";
 
 /** Attempts of a change that somebody else keeps overtaking, before the client is told. */
 const mostAttempts = 20;
@@ -60,30 +67,60 @@ export async function create(
   const asStored = resource.kind.conversion?.toStored(decoded) ?? decoded;
   const dryRun = dryRunOption(request.query);
   const guard = guardOf(resource, request);
-  await assertNamespace(context, resource, request, asStored);
-  const hookContext = hooksContext(context, request, warnings);
-
+  const hooks = hooksContext(context, request, warnings);
+  const fixed = { resource, request, old: undefined, dryRun, hooks };
+  let object: KubeObject | undefined;
   for (let attempt = 1; ; attempt++) {
-    const stamp = { now: timestamp(context.clock.now()), random: context.random };
-    const stamped = withoutStatus(resource, stampNew(resource, request, asStored, stamp));
-    const prepared = resource.hooks.prepareCreate?.(stamped, hookContext) ?? stamped;
-    const object = finish(resource, prepared, undefined, hookContext);
-    const claimed = resource.hooks.allocate?.(object, undefined, hookContext);
-    const final = claimed?.object ?? object;
-    const name = final.metadata.name ?? "";
-    if (dryRun) {
-      if (entryOf(resource, request.namespace, name)) throw existsAlready(resource, name);
+    if (!object) {
+      const stamp = { now: timestamp(context.clock.now()), random: context.random };
+      const stamped = stampNew(resource, request, asStored, stamp);
+      object = await finish(context, { ...fixed, object: stamped });
+    }
+    const name = object.metadata.name ?? "";
+    if (dryRun && entryOf(resource, request.namespace, name)) throw existsAlready(resource, name);
+    const write = { resource, object, expected: 0, guard };
+    const { final, outcome } = await commitReserved(context, write, { ...fixed, object });
+    if (outcome.type === "unwritten") {
       return shown(context, resource, final, request, 201, warnings);
     }
-    const claims = claimed?.operations ?? [];
-    const outcome = await commit({ resource, object: final, expected: 0, claims, guard });
     if (outcome.type === "committed") {
       return reply(context, resource, outcome.stored, request, 201, warnings);
     }
     const generated = !asStored.metadata.name && !request.name;
     const again = outcome.type === "taken" || generated;
     if (!again || attempt >= mostAttempts) throw existsAlready(resource, name);
+    // Admitted once is admitted; only a name that turned out to be another's is made anew.
     if (outcome.type === "taken") await catchUp(resource);
+    else object = undefined;
+  }
+}
+
+/**
+ * Commits an object with what its kind claims for it and what admission reserves beside it. A dry
+ * run does everything but that, and so does a change that changes nothing.
+ */
+async function commitReserved(
+  context: ChangeContext,
+  write: Omit<Write, "claims">,
+  attempt: Attempt,
+): Promise<{ final: KubeObject; outcome: CommitOutcome | { type: "unwritten" } }> {
+  const { resource, old, dryRun, hooks } = attempt;
+  const claimed = resource.hooks.allocate?.(write.object, old, hooks);
+  const final = claimed?.object ?? write.object;
+  if (!dryRun && old && unchanged(final, old)) return { final, outcome: { type: "unwritten" } };
+  const attributes = attributesOf(attempt, final);
+  const soon = context.admission.reserve(attributes, admissionContextOf(context, hooks));
+  const reserved = soon instanceof Promise ? await soon : soon;
+  let sequences: ReadonlyMap<string, number> | undefined;
+  try {
+    if (dryRun) return { final, outcome: { type: "unwritten" } };
+    const released = write.delete ? (resource.hooks.release?.(final, hooks) ?? []) : [];
+    const claims = [...(claimed?.operations ?? []), ...released, ...(reserved?.operations ?? [])];
+    const outcome = await commit({ ...write, object: final, claims });
+    if (outcome.type === "committed") sequences = outcome.sequences;
+    return { final, outcome };
+  } finally {
+    reserved?.release(sequences);
   }
 }
 
@@ -104,57 +141,39 @@ export async function change(
 ): Promise<ApiReply> {
   const dryRun = dryRunOption(request.query);
   const guard = guardOf(resource, request);
-  const { hooks } = resource;
-  for (let attempt = 1; ; attempt++) {
+  for (let attempts = 1; ; attempts++) {
     // The cache is right most of the time, and a compare-and-set says when it is not.
-    if (attempt > 1) await catchUp(resource);
+    if (attempts > 1) await catchUp(resource);
     const entry = await currentEntry(resource, request);
     const current = context.objects.parsed(resource, entry);
     const merged = merge(current);
     const wanted = merged.resourceVersion;
     const stale = wanted !== undefined && wanted !== String(entry.sequence);
     if (stale || (merged.uid && merged.uid !== current.metadata.uid)) {
-      if (attempt === 1) continue;
+      if (attempts === 1) continue;
       assertPreconditions(resource, current, { uid: merged.uid });
       throw modified(resource, request.name);
     }
 
     const warnings = [...(merged.warnings ?? [])];
-    const hookContext = hooksContext(context, request, warnings);
-    const identified = withStatusOf(
-      resource,
-      request,
-      keepIdentity(merged.object, current),
-      current,
-    );
-    const prepared = hooks.prepareUpdate?.(identified, current, hookContext) ?? identified;
-    const finished = options.trusted ? prepared : finish(resource, prepared, current, hookContext);
-    const object = withGeneration(resource, finished, current);
-    const claimed = hooks.allocate?.(object, current, hookContext);
-    const final = claimed?.object ?? object;
-    if (dryRun)
+    const hooks = hooksContext(context, request, warnings);
+    const identified = keepIdentity(merged.object, current);
+    const object = withStatusOf(resource, request, identified, current);
+    const attempt = { resource, request, object, old: current, dryRun, hooks };
+    const finished = options.trusted ? object : await finish(context, attempt);
+    const aged = withGeneration(resource, finished, current);
+    const gone = isFinished(resource, aged);
+    const write = { resource, object: aged, expected: entry.sequence, guard, delete: gone };
+    const { final, outcome } = await commitReserved(context, write, attempt);
+    if (outcome.type === "unwritten") {
+      if (!dryRun) return reply(context, resource, entry, request, 200, warnings, options);
       return shown(context, resource, options.show?.(final) ?? final, request, 200, warnings);
-    if (unchanged(final, current)) {
-      return reply(context, resource, entry, request, 200, warnings, options);
     }
-
-    const claims: Operation[] = [...(claimed?.operations ?? [])];
-    const gone = isFinished(resource, final);
-    if (gone) claims.push(...(hooks.release?.(final, hookContext) ?? []));
-    const write = {
-      resource,
-      object: final,
-      expected: entry.sequence,
-      claims,
-      guard,
-      delete: gone,
-    };
-    const outcome = await commit(write);
     if (outcome.type === "committed") {
       return reply(context, resource, outcome.stored, request, 200, warnings, options);
     }
     const unconditional = wanted === undefined || outcome.type === "taken";
-    if (!unconditional || attempt >= mostAttempts) throw modified(resource, request.name);
+    if (!unconditional || attempts >= mostAttempts) throw modified(resource, request.name);
   }
 }
 
@@ -171,13 +190,6 @@ export function replaceWith(resource: Resource, request: ApiRequest): Merge {
   return () => ({ object: asStored, warnings, resourceVersion: resourceVersion || undefined, uid });
 }
 
-/** Only the status subresource writes status (and a node's own creation). */
-function withoutStatus(resource: Resource, object: KubeObject): KubeObject {
-  const separate = resource.stored.subresources.includes("status");
-  if (!separate || resource.hooks.statusOnCreate) return object;
-  return withoutField(object, "status");
-}
-
 function withStatusOf(
   resource: Resource,
   request: ApiRequest,
@@ -189,11 +201,6 @@ function withStatusOf(
   const { status } = old as KubeObject & { status?: unknown };
   const rest = withoutField(object, "status");
   return status === undefined ? rest : ({ ...rest, status } as KubeObject);
-}
-
-function withoutField(object: KubeObject, field: string): KubeObject {
-  const { [field]: _left, ...rest } = object as unknown as Record<string, unknown>;
-  return rest as unknown as KubeObject;
 }
 
 /** An object that was told to go and has nothing left to wait for. */
@@ -220,21 +227,6 @@ export function catchUp(resource: Resource): Promise<void> {
 
 export function modified(resource: Resource, name: string): Error {
   return conflict(nameOf(resource), name, modifiedMessage);
-}
-
-export function hooksContext(
-  context: StageContext,
-  request: ApiRequest,
-  warnings: string[],
-): HookContext {
-  return {
-    user: request.user,
-    view: context.registry.stores.objects.view,
-    now: timestamp(context.clock.now()),
-    random: context.random,
-    subresource: request.subresource,
-    warn: (message) => warnings.push(message),
-  };
 }
 
 function unchanged(object: KubeObject, current: KubeObject): boolean {

@@ -21,7 +21,12 @@ export interface Write {
 
 /** `moved`: another writer was faster on the object; `taken`: on one of its claims. */
 export type CommitOutcome =
-  | { type: "committed"; stored: Pick<Entry, "key" | "value" | "sequence"> }
+  | {
+      type: "committed";
+      stored: Pick<Entry, "key" | "value" | "sequence">;
+      /** By key, of everything that was written. */
+      sequences: ReadonlyMap<string, number>;
+    }
   | { type: "moved" }
   | { type: "taken" };
 
@@ -42,8 +47,9 @@ export async function commit(write: Write): Promise<CommitOutcome> {
   try {
     const guard = write.guard ? { guard: write.guard } : {};
     const committed = await resource.store.commit([operation, ...claims], guard);
-    const sequence = committed.find((done) => done.key === key)?.sequence ?? 0;
-    return { type: "committed", stored: { key, value, sequence } };
+    const sequences = new Map(committed.map((done) => [done.key, done.sequence]));
+    const sequence = sequences.get(key) ?? 0;
+    return { type: "committed", stored: { key, value, sequence }, sequences };
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     if (error.code === "fenced") {

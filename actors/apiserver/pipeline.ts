@@ -1,7 +1,7 @@
 /**
  * One pipeline behind both doors. A request has been authenticated by its door; here it is
  * authorized, finds its resource, and goes through the stages of its verb:
- * decode, merge, default, mutate, validate, check, commit (`change.ts`), or is read (`read.ts`).
+ * decode, merge, default, mutate, prepare, validate, check, commit (`change.ts`), or is read (`read.ts`).
  */
 
 import { ApiError, apiError } from "../../manifests/api-error.ts";

@@ -6,7 +6,7 @@
 import { type ApiStatus, apiError, isNotFound } from "../../manifests/api-error.ts";
 import type { KubeObject } from "../../manifests/index.ts";
 import type { Entry } from "../../runtime/store/store.ts";
-import { type ChangeContext, catchUp, currentEntry, hooksContext, modified } from "./change.ts";
+import { type ChangeContext, catchUp, currentEntry, modified } from "./change.ts";
 import { commit, guardOf } from "./commit.ts";
 import { parseBody } from "./decode.ts";
 import { assertPreconditions, bumpGeneration, type Preconditions, timestamp } from "./metadata.ts";
@@ -23,6 +23,7 @@ import {
   numberOption,
 } from "./request.ts";
 import { selectorOf } from "./selection.ts";
+import { admitAct, attributesOf, hooksContext } from "./stages.ts";
 
 const mostAttempts = 20;
 const orphanFinalizer = "orphan";
@@ -53,7 +54,9 @@ export async function remove(
     if (attempt === 1 && !holds(object, options.preconditions)) continue;
     assertPreconditions(resource, object, options.preconditions);
     const hookContext = hooksContext(context, request, warnings);
-    resource.hooks.checkDelete?.(object, hookContext);
+    const { dryRun } = options;
+    const attributes = attributesOf({ resource, request, old: object, dryRun }, undefined);
+    await admitAct(context, attributes, hookContext);
 
     const plan = planDelete(resource, object, options, context.clock.now());
     if (plan.type === "wait") return shown(context, resource, entry, request);

@@ -2,7 +2,12 @@
 
 import { apiError, conflict } from "../../manifests/api-error.ts";
 import type { KubeObject, LabelSelector, Pod, Scale } from "../../manifests/index.ts";
-import { decodeType, formatSelector, fromLabelSelector } from "../../manifests/index.ts";
+import {
+  decodeType,
+  formatSelector,
+  fromLabelSelector,
+  subresource,
+} from "../../manifests/index.ts";
 import { ledgerPrincipal } from "./authn.ts";
 import {
   type ChangeContext,
@@ -18,7 +23,8 @@ import { timestamp } from "./metadata.ts";
 import { get, type ReadContext } from "./read.ts";
 import type { Resource } from "./registry/registry.ts";
 import { remove } from "./remove.ts";
-import { type ApiReply, type ApiRequest, jsonReply } from "./request.ts";
+import { type ApiReply, type ApiRequest, dryRunOption, jsonReply } from "./request.ts";
+import { admitAct, attributesOf, hooksContext } from "./stages.ts";
 
 export interface SubresourceContext extends ChangeContext, ReadContext {
   /** Asks the owner of all binds; see `actors/scheduler/messages.ts`. */
@@ -33,11 +39,11 @@ type Act = (
 
 /** By name and verb; undefined means 405. */
 export function subresourceAct(request: ApiRequest): Act | undefined {
-  const { subresource, verb } = request;
-  const part = parts[subresource];
+  const { subresource: name, verb } = request;
+  const part = parts[name];
   if (part && verb === "get") return get;
   if (part && (verb === "update" || verb === "patch")) return changePart(part);
-  return acts[`${verb} ${subresource}`];
+  return acts[`${verb} ${name}`];
 }
 
 /** What a subresource takes over from the body; everything else stays as it is. */
@@ -169,6 +175,7 @@ async function bind(
       `Binding is invalid: target.kind: Unsupported value: "${kind}": supported values: "Node"`,
     );
   }
+  await admitBody(context, resource, request, binding);
   if (request.user.name !== ledgerPrincipal) {
     const entry = await currentEntry(resource, request);
     const pod = context.objects.parsed(resource, entry) as Pod;
@@ -231,15 +238,30 @@ function boundTo(
   } as Pod;
 }
 
+/** What acts on an object instead of replacing it is admitted by its body. */
+async function admitBody(
+  context: SubresourceContext,
+  resource: Resource,
+  request: ApiRequest,
+  body: object,
+): Promise<void> {
+  const { apiVersion, kind } = subresource(resource.kind, request.subresource) ?? resource.kind;
+  const object = { apiVersion, kind, metadata: {}, ...body } as KubeObject;
+  const attempt = { resource, request, old: undefined, dryRun: dryRunOption(request.query) };
+  const attributes = attributesOf(attempt, object);
+  await admitAct(context, attributes, hooksContext(context, request, []));
+}
+
 /** Deletes the pod as asked. Budgets (PodDisruptionBudget) are judged when their controller exists. */
-function evict(
+async function evict(
   context: SubresourceContext,
   resource: Resource,
   request: ApiRequest,
 ): Promise<ApiReply> {
   const eviction = (parseBody(request).value ?? {}) as { deleteOptions?: unknown };
+  await admitBody(context, resource, request, eviction);
   const body = new TextEncoder().encode(JSON.stringify(eviction.deleteOptions ?? {}));
-  return remove(context, resource, {
+  return await remove(context, resource, {
     ...request,
     verb: "delete",
     body,

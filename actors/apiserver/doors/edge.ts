@@ -7,6 +7,7 @@ import type { ByteStream } from "../../../runtime/stream.ts";
 import { channels } from "../../kubelet/messages.ts";
 import type { Edge, Inside, OpenEdge } from "../apiserver.ts";
 import type { ApiRequest } from "../request.ts";
+import { admitConnection } from "../stages.ts";
 import { createDiscovery } from "./discovery.ts";
 import type { Exchange } from "./exchange.ts";
 import { type HttpsConfig, type HttpsDoor, openHttpsDoor, type Streams } from "./https.ts";
@@ -94,6 +95,7 @@ function createStreams(context: NodeStreamsContext, inside: Inside): Streams {
     async upgrade(raw, socket, head, request) {
       authorizer.authorize(request);
       assertTerminalProtocol(raw);
+      await admitConnection(inside.context, request);
       serveTerminal(raw, socket, head, await openTerminal(context, request));
     },
     upgrades: (request) => isPod(request, ["exec", "attach"]),

@@ -12,16 +12,12 @@ export interface Hooks<T extends KubeObject = KubeObject> {
   readonly generation?: boolean;
   /** The one kind whose creator may say its status: a node. */
   readonly statusOnCreate?: boolean;
-  /** Sets what a new object of this kind always starts with. Before defaults. */
+  /** Sets what a new object of this kind always starts with. After defaults and admission. */
   prepareCreate?(object: T, context: HookContext): T;
-  /** Puts back what a client may not change. Before defaults. */
+  /** Puts back what a client may not change. After defaults and admission. */
   prepareUpdate?(object: T, old: T, context: HookContext): T;
-  /** Mutating admission. After defaults, before validation. */
-  admit?(object: T, old: T | undefined, context: HookContext): T;
   /** What the schema cannot say. After validation. */
   check?(object: T, old: T | undefined, context: HookContext): FieldError[];
-  /** Throws when the object may not be deleted. */
-  checkDelete?(object: T, context: HookContext): void;
   /**
    * Claims that must be committed with the object, or given back with it: addresses, ports. May
    * fill them into the object. Called again when another writer was faster.

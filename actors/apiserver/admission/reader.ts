@@ -1,0 +1,61 @@
+/** What plugins read of the cluster: this API actor's own cache, parsed once for all. */
+
+import type { Kind, KubeObject } from "../../../manifests/index.ts";
+import type { Entry } from "../../../runtime/store/store.ts";
+import { waitUntilFresh } from "../freshness.ts";
+import type { Objects } from "../objects.ts";
+import { entryOf, prefixOf, type Registry, type Resource } from "../registry/registry.ts";
+
+export interface Reader {
+  get<T extends KubeObject>(kind: Kind<T>, namespace: string, name: string): T | undefined;
+  /** An absence is read consistently before it is believed. */
+  fetch<T extends KubeObject>(
+    kind: Kind<T>,
+    namespace: string,
+    name: string,
+  ): Promise<T | undefined> | T;
+  /** Of a namespace, or with an empty one of all, in the order of their names. */
+  list<T extends KubeObject>(kind: Kind<T>, namespace?: string): readonly T[];
+  /** With the key and sequence that a commit needs. */
+  entries<T extends KubeObject>(kind: Kind<T>, namespace: string): readonly Found<T>[];
+  /** Resolves once the cache holds all that was committed before the question. */
+  caughtUp(): Promise<void>;
+}
+
+export interface Found<T extends KubeObject = KubeObject> {
+  readonly entry: Pick<Entry, "key" | "value" | "sequence">;
+  readonly object: T;
+}
+
+export function createReader(registry: Registry, objects: Objects): Reader {
+  const resourceOf = ({ group, version, resource }: Kind): Resource =>
+    registry.find(group, version, resource);
+
+  function get<T extends KubeObject>(kind: Kind<T>, namespace: string, name: string) {
+    const resource = resourceOf(kind);
+    const entry = entryOf(resource, kind.namespaced ? namespace : "", name);
+    return entry && (objects.parsed(resource, entry) as T);
+  }
+
+  function entries<T extends KubeObject>(kind: Kind<T>, namespace: string): Found<T>[] {
+    const resource = resourceOf(kind);
+    const snapshot = resource.store.view.snapshot(prefixOf(resource, namespace));
+    if (snapshot.size === 0) return [];
+    return [...snapshot.range()].map((entry) => {
+      return { entry, object: objects.parsed(resource, entry) as T };
+    });
+  }
+
+  return {
+    get,
+    entries,
+    fetch(kind, namespace, name) {
+      const found = get(kind, namespace, name);
+      if (found) return found;
+      const { store } = resourceOf(kind);
+      return waitUntilFresh(store, undefined).then(() => get(kind, namespace, name));
+    },
+    list: (kind, namespace = "") => entries(kind, namespace).map(({ object }) => object),
+    caughtUp: () => waitUntilFresh(registry.stores.objects, undefined),
+  };
+}
