@@ -20,6 +20,12 @@ export const statusHeader = "Wherry-Status";
 export const warningHeader = "Wherry-Warning";
 /** On the messages of a watch: 1, 2, 3 … within one session. */
 export const sequenceHeader = "Wherry-Sequence";
+/**
+ * On the messages of a watch: which session speaks, as in `WatchOpened`. A request that was
+ * delivered twice opens two into one inbox, whose numbers say nothing about each other: the
+ * watcher keeps the one that it hears of first and closes the other.
+ */
+export const sessionHeader = "Wherry-Session";
 
 /** Body of a `watch` request. The selectors and resourceVersion are in the query header. */
 export interface OpenWatch {
@@ -29,12 +35,12 @@ export interface OpenWatch {
 
 /** The answer to `OpenWatch`, status 200. */
 export interface WatchOpened {
-  replica: string;
+  /** The subject on which the session listens to its watcher: `sessionSubject(...)`. */
   session: string;
 }
 
 /**
- * Published by the watcher on `sessionSubject(...)`. The API actor keeps at most 8 MB
+ * Published by the watcher on the session's subject. The API actor keeps at most 8 MB
  * unacknowledged, then ends the watch with an Expired error; it ends a session silent for 20 s.
  */
 export type SessionMessage =

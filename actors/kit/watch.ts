@@ -15,13 +15,13 @@ import {
   type OpenWatch,
   type SessionMessage,
   sequenceHeader,
+  sessionHeader,
   type WatchOpened,
   watchHeartbeatMs,
   watchSilenceMs,
   watchWindowBytes,
 } from "../apiserver/messages.ts";
-import { apiSubject, sessionSubject } from "../subjects.ts";
-
+import { apiSubject } from "../subjects.ts";
 import { requestDoor } from "./request.ts";
 
 export interface WatchOptions {
@@ -57,8 +57,8 @@ interface Frame {
 
 interface Session {
   inbox: Subscription;
-  /** Known once the API actor has answered; messages may come before that. */
-  opened: WatchOpened | undefined;
+  /** Where the API actor listens: known from its answer or its first message, whichever comes. */
+  subject: string | undefined;
   sequence: number;
   unacknowledgedBytes: number;
   acknowledgedAt: number;
@@ -99,16 +99,14 @@ export function openWatch<T extends KubeObject>(
     silence?.dispose();
     silence = undefined;
     if (!session) return;
-    const { inbox } = session;
-    tell(session, { type: "close" });
+    const { inbox, subject } = session;
+    if (subject !== undefined) tell(subject, { type: "close" });
     session = undefined;
     inbox.unsubscribe();
   }
 
-  function tell({ opened }: Session, message: SessionMessage): void {
-    if (!opened || !bus.connected) return;
-    const subject = sessionSubject(target.principal, opened.replica, opened.session);
-    bus.publish(subject, JSON.stringify(message));
+  function tell(subject: string, message: SessionMessage): void {
+    if (bus.connected) bus.publish(subject, JSON.stringify(message));
   }
 
   /** Opens the next session at once, or after `delayMs` when opening keeps failing. */
@@ -126,7 +124,7 @@ export function openWatch<T extends KubeObject>(
       inbox: bus.subscribe(subject, (message) => {
         if (session === current) receive(current, message);
       }),
-      opened: undefined,
+      subject: undefined,
       sequence: 0,
       unacknowledgedBytes: 0,
       acknowledgedAt: clock.monotonic(),
@@ -135,9 +133,9 @@ export function openWatch<T extends KubeObject>(
     listen();
     requestSession(subject).then(
       (opened) => {
-        current.opened = opened;
         // Superseded while the answer was under way: the API actor need not wait to learn it.
-        if (session !== current) tell(current, { type: "close" });
+        if (session !== current) tell(opened.session, { type: "close" });
+        else claim(current, opened.session);
       },
       (error: unknown) => {
         if (session === current) fail(error);
@@ -178,7 +176,17 @@ export function openWatch<T extends KubeObject>(
     silence = clock.setTimer(watchSilenceMs, () => resume(0));
   }
 
+  /** True for the session that was heard of first; another one, of the same request, is closed. */
+  function claim(current: Session, subject: string): boolean {
+    current.subject ??= subject;
+    if (current.subject === subject) return true;
+    tell(subject, { type: "close" });
+    return false;
+  }
+
   function receive(current: Session, message: BusMessage): void {
+    const from = message.headers[sessionHeader];
+    if (from === undefined || !claim(current, from)) return;
     const sequence = Number(message.headers[sequenceHeader]);
     if (sequence <= current.sequence) return;
     if (sequence !== current.sequence + 1) {
@@ -216,8 +224,8 @@ export function openWatch<T extends KubeObject>(
   function acknowledge(current: Session): void {
     const waitedMs = clock.monotonic() - current.acknowledgedAt;
     const due = current.unacknowledgedBytes >= acknowledgeBytes || waitedMs >= watchHeartbeatMs / 2;
-    if (!due || !current.opened) return;
-    tell(current, { type: "acknowledge", sequence: current.sequence });
+    if (!due || current.subject === undefined) return;
+    tell(current.subject, { type: "acknowledge", sequence: current.sequence });
     current.unacknowledgedBytes = 0;
     current.acknowledgedAt = clock.monotonic();
   }

@@ -1,5 +1,5 @@
 /**
- * Controllers in the simulator: a real API actor on simulated stores, the controllers under test,
+ * Controllers in the simulator: real API actors on simulated stores, the controllers under test,
  * and a client of the cluster's owner. Nothing is faked, and virtual time passes as asked.
  */
 
@@ -27,7 +27,8 @@ export interface Scene {
   readonly world: SimWorld;
   readonly network: SimNetwork;
   readonly api: Api;
-  readonly server: SimProcess;
+  /** The API actors; their replicas' names begin with the process's. */
+  readonly servers: readonly SimProcess[];
   readonly streams: { objects: SimStream; events: SimStream; leases: SimStream };
   /** A process of the role `controllers`. */
   start(name: string, main: (host: SimHost, informers: Informers) => void): SimProcess;
@@ -48,7 +49,7 @@ export interface Scene {
 }
 
 export async function startScene(
-  options: { seed?: number; writes?: readonly Write[] } = {},
+  options: { seed?: number; writes?: readonly Write[]; apis?: number } = {},
 ): Promise<Scene> {
   const world = createWorld({ seed: options.seed ?? 1 });
   const network = createNetwork(world);
@@ -65,20 +66,23 @@ export async function startScene(
     return process;
   };
 
-  const server = launch("api", (host) => {
+  const serve = (host: SimHost): void => {
     const journals = {
       objects: hostJournal(host, streams.objects),
       events: hostJournal(host, streams.events),
       leases: hostJournal(host, streams.leases),
     };
     host.system(host.connect({ principal: apiPrincipal })).spawn(apiserver, {
-      replica: `api-${host.random.suffix(5)}`,
+      replica: `${host.name}-${host.random.suffix(5)}`,
       principal: apiPrincipal,
       stores: openStores(journals, host),
       grants: new Map([[controllersPrincipal, grantsOf([...ownerWrites, ...writes])]]),
       serviceCidr: "10.96.0.0/16",
     });
-  });
+  };
+  const servers = Array.from({ length: options.apis ?? 1 }, (_, nth) =>
+    launch(`api-${nth}`, serve),
+  );
 
   let address = 1;
   let client: Api | undefined;
@@ -106,7 +110,7 @@ export async function startScene(
     world,
     network,
     api,
-    server,
+    servers,
     streams,
     start: (name, main) =>
       launch(name, (host) => {

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { adminPrincipal } from "../../actors/apiserver/authn.ts";
 import { queryHeader, sequenceHeader, statusHeader } from "../../actors/apiserver/messages.ts";
 import type { Api } from "../../actors/kit/client.ts";
-import { type ApiVerb, apiSubject, inboxPrefix, sessionSubject } from "../../actors/subjects.ts";
+import { type ApiVerb, apiSubject, inboxPrefix } from "../../actors/subjects.ts";
 import { ConfigMap, type KubeObject, Pod } from "../../manifests/index.ts";
 import type { BusMessage, Subscription } from "../../runtime/bus.ts";
 import type { NatsBus } from "../../runtime/nats-bus.ts";
@@ -120,14 +120,13 @@ describe("apiserver: watches", () => {
   interface Seen {
     numbers: number[];
     frames: { type: string; object: KubeObject & { message?: string } }[];
-    session: string;
     acknowledge(): void;
     close(): void;
   }
 
   async function watch(query: object): Promise<Seen> {
     const inbox = bus.inbox();
-    const seen = { numbers: [], frames: [], session: "" } as unknown as Seen;
+    const seen = { numbers: [], frames: [] } as unknown as Seen;
     open.push(
       bus.subscribe(inbox, (message: BusMessage) => {
         seen.numbers.push(Number(message.headers[sequenceHeader]));
@@ -138,12 +137,7 @@ describe("apiserver: watches", () => {
     await bus.flush();
     const { code, body } = await ask("watch", query, { inbox });
     expect(code).toBe(200);
-    const tell = (message: object) =>
-      bus.publish(
-        sessionSubject(adminPrincipal, body.replica, body.session),
-        JSON.stringify(message),
-      );
-    seen.session = body.session;
+    const tell = (message: object) => bus.publish(body.session, JSON.stringify(message));
     seen.acknowledge = () => tell({ type: "acknowledge", sequence: seen.numbers.at(-1) ?? 0 });
     seen.close = () => tell({ type: "close" });
     return seen;

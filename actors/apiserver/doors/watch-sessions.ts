@@ -12,6 +12,7 @@ import { sessionSubject, sessionSubjects } from "../../subjects.ts";
 import {
   type SessionMessage,
   sequenceHeader,
+  sessionHeader,
   type WatchOpened,
   watchHeartbeatMs,
   watchWindowBytes,
@@ -49,9 +50,8 @@ export function createSessions(world: SessionWorld, pipeline: Pipeline, replica:
       return sessions.size;
     },
     async open(request, inbox) {
-      const id = world.random.suffix(16);
-      const subject = sessionSubject(request.user.name, replica, id);
-      const session = new Session(world, inbox, () => sessions.delete(subject));
+      const subject = sessionSubject(request.user.name, replica, world.random.suffix(16));
+      const session = new Session(world, { inbox, subject }, () => sessions.delete(subject));
       sessions.set(subject, session);
       try {
         session.watching(await pipeline.watch(request, session));
@@ -59,7 +59,7 @@ export function createSessions(world: SessionWorld, pipeline: Pipeline, replica:
         session.end();
         throw error;
       }
-      return { replica, session: id };
+      return { session: subject };
     },
     close() {
       listening.unsubscribe();
@@ -71,6 +71,7 @@ export function createSessions(world: SessionWorld, pipeline: Pipeline, replica:
 class Session {
   readonly #world: SessionWorld;
   readonly #inbox: string;
+  readonly #subject: string;
   readonly #onEnd: () => void;
   /** Sizes of what was sent and not yet acknowledged, the oldest first. */
   readonly #unacknowledged: { sequence: number; bytes: number }[] = [];
@@ -84,9 +85,14 @@ class Session {
   #heardAt: number;
   #ended = false;
 
-  constructor(world: SessionWorld, inbox: string, onEnd: () => void) {
+  constructor(
+    world: SessionWorld,
+    { inbox, subject }: { inbox: string; subject: string },
+    onEnd: () => void,
+  ) {
     this.#world = world;
     this.#inbox = inbox;
+    this.#subject = subject;
     this.#onEnd = onEnd;
     this.#heardAt = world.clock.monotonic();
   }
@@ -153,7 +159,10 @@ class Session {
     this.#sequence++;
     this.#unacknowledged.push({ sequence: this.#sequence, bytes: data.length });
     this.#unacknowledgedBytes += data.length;
-    const headers = { [sequenceHeader]: String(this.#sequence) };
+    const headers = {
+      [sequenceHeader]: String(this.#sequence),
+      [sessionHeader]: this.#subject,
+    };
     this.#world.bus.publish(this.#inbox, data, { headers });
   }
 
