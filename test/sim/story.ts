@@ -171,6 +171,8 @@ function readyEndpoints(truth: Truth): number {
 
 /** Worlds in which a node was silent for its whole grace, so that its pods were given up. */
 const nodesWereLost = new WeakSet<Truth>();
+/** Nodes that were silent at some time during a rollout: pods may be marked after they are back. */
+const wereSilent = new WeakMap<Truth, Set<string | undefined>>();
 
 /** Whether the invariant of the rollouts was not held against this world. */
 export function isExcused(truth: Truth): boolean {
@@ -180,7 +182,8 @@ export function isExcused(truth: Truth): boolean {
 /** What the rollout itself answers for: pods lost with their node are nobody's choice. */
 function enoughReady(truth: Truth): void {
   if (nodesWereLost.has(truth)) return;
-  const silent = silentNodes(truth);
+  const silent = new Set([...(wereSilent.get(truth) ?? []), ...silentNodes(truth)]);
+  wereSilent.set(truth, silent);
   const isLost = (pod: Pod) => silent.has(pod.spec.nodeName) && markedByNodeLifecycle(pod);
   if (pods(truth).some(isLost)) {
     nodesWereLost.add(truth);
