@@ -92,7 +92,10 @@ class NodeAgent implements Behavior<NodeMessage> {
     const change = mergePatch(node.status ?? {}, status);
     if (change) {
       const options = { type: "merge", subresource: "status" } as const;
-      await api.patch(Node, config.nodeName, { status: change }, options);
+      // Only on what it was computed from: a request that arrives late must not undo a newer one.
+      const { resourceVersion } = node.metadata;
+      const patch = { metadata: { resourceVersion }, status: change };
+      await api.patch(Node, config.nodeName, patch, options);
     }
     this.#reportedAt = monotonic;
   }

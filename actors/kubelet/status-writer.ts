@@ -1,5 +1,7 @@
 /**
  * Brings one Pod's status to the API: only what changed, only the newest, one request at a time.
+ * A write says which resourceVersion it began from: a request that arrives twice may arrive the
+ * second time after the next one, and would take a pod back to what it no longer is.
  */
 
 import equal from "fast-deep-equal/es6/index.js";
@@ -64,22 +66,37 @@ export class StatusWriter {
         this.#wanted = undefined;
         return;
       }
-      const { uid } = this.#known.metadata;
+      const { uid, resourceVersion } = this.#known.metadata;
       try {
-        const patch = { metadata: { uid }, status: change };
+        const patch = { metadata: { uid, resourceVersion }, status: change };
         const options = { type: "merge", subresource: "status" } as const;
         this.#known = await api.patch(Pod, keyOf(this.#known), patch, options);
         // A newer one may have come in meanwhile.
         if (this.#wanted === wanted) this.#wanted = undefined;
         retryMs = firstRetryMs;
       } catch (error) {
-        if (isNotFound(error) || isConflict(error)) this.#gone = true;
+        if (isNotFound(error)) this.#gone = true;
+        else if (isConflict(error) && (await this.#lookAgain())) continue;
         else if (!signal.aborted) {
           log.debug("Status not written yet", { error: errorMessage(error) });
           await clock.sleep(retryMs, signal).catch(() => undefined);
           retryMs = Math.min(2 * retryMs, longestRetryMs);
         }
       }
+    }
+  }
+
+  /** Somebody else wrote the Pod, or another Pod has its name. False: it could not be found out. */
+  async #lookAgain(): Promise<boolean> {
+    const { uid } = this.#known.metadata;
+    try {
+      const pod = await this.#options.api.get(Pod, keyOf(this.#known));
+      if (pod.metadata.uid === uid) this.#known = pod;
+      else this.#gone = true;
+      return true;
+    } catch (error) {
+      this.#gone = isNotFound(error);
+      return this.#gone;
     }
   }
 }
