@@ -19,23 +19,28 @@ export class SimLogFile {
     this.#maxAgeMs = maxAgeMs;
   }
 
-  /**
-   * Writes all or throws a conflict; gives the sequence of the first record. `refuse` may still
-   * say no once every expectation was found to hold.
-   */
-  append(records: readonly AppendRecord[], refuse: () => boolean): number {
+  /** Throws a conflict when an expectation does not hold, or did not at `asOf`. */
+  judge(records: readonly AppendRecord[], asOf: number): void {
     this.#expire();
     const written = new Set<string>();
     for (const { subject, expected, expectedSubject = subject } of records) {
       if (expected !== undefined) {
         if (written.has(expectedSubject)) throw new JournalError("conflict", "wrong last sequence");
-        const last = this.#bySubject.get(expectedSubject)?.at(-1) ?? 0;
+        const last = this.#lastOf(expectedSubject, asOf);
         if (last !== expected) {
           throw new JournalError("conflict", `wrong last sequence: ${last}`);
         }
       }
       written.add(subject);
     }
+  }
+
+  /**
+   * Writes all or throws a conflict; gives the sequence of the first record. `refuse` may still
+   * say no once every expectation was found to hold.
+   */
+  append(records: readonly AppendRecord[], refuse: () => boolean): number {
+    this.judge(records, Number.MAX_SAFE_INTEGER);
     if (refuse()) throw new JournalError("conflict", "wrong last sequence: 0");
     const timestamp = this.#clock.now();
     const firstSequence = this.lastSequence + 1;
@@ -67,8 +72,8 @@ export class SimLogFile {
 
   last(subject: string, asOf: number): JournalRecord | undefined {
     this.#expire();
-    const sequence = this.#bySubject.get(subject)?.findLast((candidate) => candidate <= asOf);
-    return sequence === undefined ? undefined : this.at(sequence);
+    const sequence = this.#lastOf(subject, asOf);
+    return sequence === 0 ? undefined : this.at(sequence);
   }
 
   /** Up to `limit` records from a sequence on, and the sequence to go on from. */
@@ -90,6 +95,10 @@ export class SimLogFile {
       if (sequence < belowSequence) this.#remove(sequence);
     }
     this.#trim();
+  }
+
+  #lastOf(subject: string, asOf: number): number {
+    return this.#bySubject.get(subject)?.findLast((candidate) => candidate <= asOf) ?? 0;
   }
 
   #expire(): void {

@@ -1,7 +1,7 @@
 /**
  * The simulated twin of a JetStream stream: an ordered log in memory, on the world's clock, with
- * the faults that the real server was seen to have. Those that one server can have are provoked
- * on a real one in `test/integration/journal-faults.test.ts`, which says what is missing there.
+ * the faults that the real server was seen to have: `test/integration/journal-faults.test.ts`
+ * provokes those of one server on a real one, `store-cluster.test.ts` those that it takes three for.
  *
  * A `SimStream` is the server's side; `connect` makes a client of it. Messages of one client keep
  * their order, as on one NATS connection. What was acknowledged is never lost.
@@ -37,8 +37,8 @@ export interface SimStreamOptions {
 export interface SimJournal extends Journal {
   /**
    * For `forMs` this client talks to a deposed leader: `info` and `last` answer from the past,
-   * its consumers hear nothing new, and its appends get no answer and are never committed.
-   * A server stopped while its peers elect another shows this; it takes three servers.
+   * its consumers hear nothing new, and its appends are never committed: what would not have held
+   * in the past is refused as a conflict, the rest gets no answer. It takes three servers.
    */
   depose(forMs: number): void;
 }
@@ -115,10 +115,12 @@ export function createSimStream(options: SimStreamOptions): SimStream {
 }
 
 /**
- * What becomes of a question: `lost` is answered but never heard, `dropped` never arrives, and
- * `late` arrives once nobody waits any more.
+ * What becomes of a question: `lost` is answered but never heard, and `late` arrives once nobody
+ * waits any more.
  */
-type Fate = "normal" | "lost" | "dropped" | "late";
+type Fate = "normal" | "lost" | "late";
+
+const noAnswer = Symbol("no answer");
 
 class SimClient implements SimJournal {
   readonly stream: StreamFacts;
@@ -141,6 +143,10 @@ class SimClient implements SimJournal {
     // What is written is what was asked for, whatever the caller does to its buffers later.
     const copies = records.map((record) => ({ ...record, data: record.data.slice() }));
     return this.#ask("an append", this.#fateOfAppend(), () => {
+      if (this.#deposedForMs() > 0) {
+        log.judge(copies, this.#deposedAt);
+        return noAnswer;
+      }
       const firstSequence = log.append(
         copies,
         () => records.length > 1 && chance(faults.batchRefused),
@@ -188,13 +194,12 @@ class SimClient implements SimJournal {
 
   #fateOfAppend(): Fate {
     const { faults, chance } = this.#server;
-    if (this.#deposedForMs() > 0) return "dropped";
     if (chance(faults.lateCommit)) return "late";
     return chance(faults.acknowledgementLost) ? "lost" : "normal";
   }
 
   /** Carries a question to the server and its answer back, or times out. */
-  #ask<T>(what: string, fate: Fate, answer: () => T): Promise<T> {
+  #ask<T>(what: string, fate: Fate, answer: () => T | typeof noAnswer): Promise<T> {
     const server = this.#server;
     const { clock, timeoutMs } = server;
     return new Promise((resolve, reject) => {
@@ -219,13 +224,13 @@ class SimClient implements SimJournal {
         }
         try {
           const result = answer();
-          if (fate === "normal") hear(() => resolve(result));
+          if (result !== noAnswer && fate === "normal") hear(() => resolve(result));
         } catch (error) {
           if (fate === "normal") hear(() => reject(error));
         }
       };
       if (fate === "late") clock.setTimer(timeoutMs + server.random.next() * 2_000, arrive);
-      else if (fate !== "dropped") clock.setTimer(this.#arrivalDelay(), arrive);
+      else clock.setTimer(this.#arrivalDelay(), arrive);
     });
   }
 

@@ -11,7 +11,7 @@ import type { Clock } from "../clock.ts";
 import type { Cache } from "./cache.ts";
 import type { Committer } from "./committer.ts";
 import type { Journal } from "./journal.ts";
-import { barrierKey } from "./records.ts";
+import { barrierRecord } from "./records.ts";
 import { StoreError } from "./store.ts";
 
 export interface ReadsOptions {
@@ -106,8 +106,7 @@ export class Reads {
     if (!journal.stream.replicated) return (await journal.info()).lastSequence;
     const acknowledged = await committer.nextAck();
     if (acknowledged !== undefined) return acknowledged;
-    const subject = journal.stream.prefix + barrierKey;
-    return (await journal.append([{ subject, data: new Uint8Array(0) }])).firstSequence;
+    return (await journal.append([barrierRecord(journal.stream.prefix)])).firstSequence;
   }
 
   #admit(reader: Reader, end: number): void {

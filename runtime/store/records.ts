@@ -12,7 +12,7 @@ import type { AppendRecord, JournalRecord } from "./journal.ts";
 import type { Operation } from "./store.ts";
 
 export const fenceKey = "_fence";
-export const barrierKey = "_barrier";
+const barrierKey = "_barrier";
 export const compactedKey = "_compacted";
 
 /** Unique to a commit; what it says after a conflict decides whose write it was. */
@@ -44,6 +44,11 @@ export function fenceRecord(prefix: string, key: string, sequence: number): Appe
     expected: sequence,
     expectedSubject: prefix + key,
   };
+}
+
+/** Once it is acknowledged, it and all before it is what the stream holds, whoever leads it. */
+export function barrierRecord(prefix: string): AppendRecord {
+  return { subject: prefix + barrierKey, data: new Uint8Array(0) };
 }
 
 /** `PURGE` is what `nats kv purge` writes. */

@@ -66,6 +66,9 @@ test("journal twin: a deposed leader answers from the past and commits nothing",
   await expect(settle(world, deposed.append([put("b", "x")]))).rejects.toMatchObject({
     code: "unknown",
   });
+  await expect(settle(world, deposed.append([put("a", "3", 2)]))).rejects.toMatchObject({
+    code: "conflict",
+  });
   expect(seen.records).toHaveLength(1);
   await world.run({ maxVirtualMs: 30_000 });
   expect(stream.records().map(text)).toEqual(["1", "2"]);
