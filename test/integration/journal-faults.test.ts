@@ -1,7 +1,7 @@
 /**
  * The faults of the simulated twin (`runtime/sim/journal.ts`), provoked on a real nats-server.
- * Not here, because they take a cluster of three: stale answers of a deposed leader, the seconds
- * without one, and batches refused although every expectation held.
+ * Those that take a cluster of three are in `store-cluster.test.ts`: stale answers and refusals of
+ * a deposed leader, the seconds without one, and batches refused although every expectation held.
  */
 
 import { afterEach, beforeEach, expect, test } from "vitest";
