@@ -1,38 +1,59 @@
 /** Time travel: a key as it was at a revision, read from what the stream still holds of it. */
 
 import type { Clock } from "../clock.ts";
+import type { Contents } from "./contents.ts";
 import type { Journal, JournalRecord } from "./journal.ts";
 import { compactedKey, decodeCompacted, isDeletion, uidOf } from "./records.ts";
 import type { Entry } from "./store.ts";
 import { StoreError } from "./store.ts";
+
+export interface HistoryOptions {
+  journal: Journal;
+  /** What is known now; it has reached the revision that is asked for. */
+  contents: Pick<Contents, "get" | "standing">;
+  clock: Clock;
+  timeoutMs: number;
+}
 
 /**
  * The newest record of `key` at or below `revision`. The compacted revision is read last: had it
  * passed `revision` meanwhile, what we read may have holes.
  */
 export async function readAt(
-  { journal, clock, timeoutMs }: { journal: Journal; clock: Clock; timeoutMs: number },
+  options: HistoryOptions,
   key: string,
   revision: number,
 ): Promise<Entry | undefined> {
+  const { journal, contents } = options;
   const { prefix } = journal.stream;
-  const record = await newestUpTo(journal, clock, prefix + key, revision, timeoutMs);
+  const now = contents.standing(key)?.sequence ?? 0;
+  const entry =
+    now <= revision
+      ? contents.get(key)
+      : entryOf(key, await newestUpTo(options, prefix + key, revision));
   const compacted = decodeCompacted(await journal.last(prefix + compactedKey));
   if (revision < compacted) {
     const message = `Revision ${revision} was compacted: history begins at ${compacted}`;
     throw new StoreError("expired", message);
   }
+  return entry;
+}
+
+function entryOf(key: string, record: JournalRecord | undefined): Entry | undefined {
   if (!record || isDeletion(record)) return undefined;
   const { data: value, sequence, timestamp } = record;
   return { key, value, sequence, timestamp, uid: uidOf(record) };
 }
 
+/**
+ * Of a subject that was written after `revision` too: only with that later record in hand do we
+ * know to have seen all before it. In a cluster a consumer may live on a server that lags behind,
+ * and has delivered everything long before there is everything.
+ */
 async function newestUpTo(
-  journal: Journal,
-  clock: Clock,
+  { journal, clock, timeoutMs }: HistoryOptions,
   subject: string,
   revision: number,
-  timeoutMs: number,
 ): Promise<JournalRecord | undefined> {
   let newest: JournalRecord | undefined;
   const { promise, resolve, reject } = deferred();
@@ -46,7 +67,6 @@ async function newestUpTo(
       if (record.sequence <= revision) newest = { ...record, data: record.data.slice() };
       else resolve();
     },
-    onCaughtUp: resolve,
     onEnd: (cause) => reject(new StoreError("unavailable", "History was cut off", { cause })),
   });
   try {

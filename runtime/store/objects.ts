@@ -84,7 +84,8 @@ export function createStore(options: StoreOptions): Store {
     reached: (revision, timeoutMs) => reads.reached(revision, timeoutMs),
     async at(key, revision): Promise<Entry | undefined> {
       await reads.reached(revision, readTimeoutMs);
-      return readAt({ journal, clock, timeoutMs: readTimeoutMs }, key, revision);
+      const history = { journal, contents: cache, clock, timeoutMs: readTimeoutMs };
+      return readAt(history, key, revision);
     },
     async close() {
       closed = true;
