@@ -118,7 +118,9 @@ async function markPods(name: string, { api, lister, clock, events }: Pass): Pro
     if (!isReady(pod)) continue;
     const lastTransitionTime = formatTime(clock.now());
     const condition = { type: "Ready", status: "False", lastTransitionTime };
-    const change = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
+    // The kubelet may be back and have said otherwise before a request that arrives late.
+    const { uid, resourceVersion } = pod.metadata;
+    const change = { metadata: { uid, resourceVersion }, status: { conditions: [condition] } };
     await api
       .patch(Pod, keyOf(pod), change, { type: "strategic", subresource: "status" })
       .catch((error: unknown) => {

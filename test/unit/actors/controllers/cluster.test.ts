@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { controllers } from "../../../../actors/controllers/index.ts";
 import { formatMicroTime, formatTime } from "../../../../actors/kit/time.ts";
+import { inboxPrefix, parseApiSubject } from "../../../../actors/subjects.ts";
 import { isNotFound } from "../../../../manifests/api-error.ts";
 import {
   ConfigMap,
@@ -12,7 +13,14 @@ import {
   ReplicaSet,
   ServiceAccount,
 } from "../../../../manifests/index.ts";
-import { type Scene, startScene, template } from "../../../harness/controller.ts";
+import type { BusMessage } from "../../../../runtime/bus.ts";
+import { createSimBus } from "../../../../runtime/sim/bus.ts";
+import {
+  controllersPrincipal,
+  type Scene,
+  startScene,
+  template,
+} from "../../../harness/controller.ts";
 
 let scene: Scene;
 const all = controllers({ caPem: "the certificate" });
@@ -189,6 +197,29 @@ test("node-lifecycle: a Node that is silent for 40 s is unknown, tainted, and it
   });
   const [found] = await scene.pods();
   expect(found?.status?.conditions?.find(({ type }) => type === "Ready")?.status).toBe("False");
+});
+
+test("node-lifecycle: a mark that arrives a second time, later, is not heeded", async () => {
+  const listener = createSimBus(scene.network, { name: "listener" });
+  const marks: Pick<BusMessage, "subject" | "headers" | "data">[] = [];
+  listener.subscribe("wherry.api.*.patch.core.*.default.a", ({ subject, headers, data }) => {
+    if (parseApiSubject(subject)?.principal !== controllersPrincipal) return;
+    marks.push({ subject, headers, data: data.slice() });
+  });
+  await createNode("node-1");
+  const spec = { ...template(labels).spec, nodeName: "node-1" };
+  const pod: Pod = { metadata: { name: "a", namespace: "default", labels }, spec };
+  await scene.becomeReady(await scene.settle(scene.api.create(Pod, pod)));
+  await scene.until("the mark", () => marks.length > 0);
+  await scene.passes(1_000);
+  await scene.becomeReady(pod);
+  const [before] = await scene.pods();
+  for (const { subject, headers, data } of marks.splice(0, 1)) {
+    const reply = `${inboxPrefix(controllersPrincipal)}.late`;
+    listener.publish(subject, data, { headers, reply });
+  }
+  await scene.passes(100);
+  expect(await scene.pods()).toEqual([before]);
 });
 
 test("node-lifecycle: while the API cannot write no Node grows silent", async () => {
