@@ -20,6 +20,8 @@ import { SelectorError } from "./selectors.ts";
 
 export interface FieldRequirement {
   field: string;
+  /** Where the field stands among the kind's `selectableFields`. */
+  at: number;
   operator: "=" | "!=";
   value: string;
 }
@@ -84,12 +86,27 @@ const ALIASES: Record<string, Record<string, string>> = {
 
 /** The fields that objects of the kind may be selected by. */
 export function selectableFields(kind: Kind): string[] {
-  const common = kind.namespaced ? ["metadata.name", "metadata.namespace"] : ["metadata.name"];
+  const common = hasNamespace(kind) ? ["metadata.name", "metadata.namespace"] : ["metadata.name"];
   return [...common, ...Object.keys(BY_TYPE[kind.typeName] ?? {})];
+}
+
+/** What `selectableFields` hold in an object, in that order, as texts; what is absent is empty. */
+export function selectableValues(kind: Kind, object: KubeObject): string[] {
+  const { name, namespace = "" } = object.metadata;
+  const values = hasNamespace(kind) ? [name, namespace] : [name];
+  const getters = BY_TYPE[kind.typeName] as Getters<KubeObject> | undefined;
+  for (const field in getters) values.push(String(getters[field]?.(object) ?? ""));
+  return values;
+}
+
+/** Upstream takes it for every kind without a list of its own, cluster-wide ones too. */
+function hasNamespace(kind: Kind): boolean {
+  return kind.namespaced || BY_TYPE[kind.typeName] === undefined;
 }
 
 /** Reads a selector for a kind. Throws SelectorError, also for a field that the kind cannot be selected by. */
 export function parseFieldSelector(kind: Kind, text: string): FieldSelector {
+  const fields = selectableFields(kind);
   return splitTerms(text).map((term) => {
     const match = /^((?:[^=!\\]|\\.)*?)(==|!=|=)([\s\S]*)$/.exec(term);
     if (!match) {
@@ -98,16 +115,10 @@ export function parseFieldSelector(kind: Kind, text: string): FieldSelector {
     }
     const [, written = "", operator, value = ""] = match;
     const field = ALIASES[kind.typeName]?.[written] ?? written;
-    if (!isSelectable(kind, field)) {
-      throw new SelectorError(`field label not supported: ${written}`);
-    }
-    return { field, operator: operator === "!=" ? "!=" : "=", value: unescapeValue(value) };
+    const at = fields.indexOf(field);
+    if (at < 0) throw new SelectorError(`field label not supported: ${written}`);
+    return { field, at, operator: operator === "!=" ? "!=" : "=", value: unescapeValue(value) };
   });
-}
-
-function isSelectable(kind: Kind, field: string): boolean {
-  if (field === "metadata.name" || field === "metadata.namespace") return true;
-  return Object.hasOwn(BY_TYPE[kind.typeName] ?? {}, field);
 }
 
 /** A comma behind a backslash is part of a value. */
@@ -119,21 +130,7 @@ function unescapeValue(value: string): string {
   return value.replace(/\\([\\,=])/g, "$1");
 }
 
-export function matchesFieldSelector(
-  kind: Kind,
-  selector: FieldSelector,
-  object: KubeObject,
-): boolean {
-  return selector.every(({ field, operator, value }) => {
-    const isEqual = selectableValue(kind, field, object) === value;
-    return operator === "=" ? isEqual : !isEqual;
-  });
-}
-
-/** The field's value as a text; what is absent is empty. */
-export function selectableValue(kind: Kind, field: string, object: KubeObject): string {
-  if (field === "metadata.name") return object.metadata.name;
-  if (field === "metadata.namespace") return object.metadata.namespace ?? "";
-  const get = BY_TYPE[kind.typeName]?.[field] as ((object: KubeObject) => unknown) | undefined;
-  return String(get?.(object) ?? "");
+/** `values` are the object's `selectableValues`. */
+export function matchesFieldSelector(selector: FieldSelector, values: readonly string[]): boolean {
+  return selector.every(({ at, operator, value }) => (values[at] === value) === (operator === "="));
 }

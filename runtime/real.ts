@@ -13,6 +13,11 @@ export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(delayMs, fire) {
+    // No delay is a turn of the event loop, of which `setTimeout` would make a millisecond.
+    if (delayMs <= 0) {
+      const turn = setImmediate(fire);
+      return { dispose: () => clearImmediate(turn) };
+    }
     // `setTimeout` counts whole milliseconds of a clock of its own and may fire a little before
     // the time. Whoever set the timer would then find that nothing is due, and wait for ever.
     const due = performance.now() + delayMs;

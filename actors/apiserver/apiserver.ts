@@ -27,6 +27,7 @@ import { Pages } from "./continue.ts";
 import { openManifestsDoor } from "./doors/manifests.ts";
 import { openNatsDoor } from "./doors/nats.ts";
 import { createSessions } from "./doors/watch-sessions.ts";
+import { FieldIndexes } from "./field-index.ts";
 import { bindAtLedger } from "./ledger.ts";
 import { createLocalApi } from "./local.ts";
 import { manifestEvents } from "./manifest-events.ts";
@@ -195,17 +196,19 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
     if (!entry) return undefined;
     return (objects.parsed(pods, entry) as Pod).spec.nodeName ?? "";
   });
+  const turn = () => clock.sleep(0);
   const context: PipelineContext = {
     registry,
     objects,
     admission: createAdmission(plugins(config.admission)),
     reader: createReader(registry, objects),
+    indexes: new FieldIndexes({ objects, turn }),
     authorizer,
     pages: new Pages(clock, random),
     clock,
     random,
     log,
-    turn: () => clock.sleep(0),
+    turn,
     bindAtLedger: (pod, node) => bindAtLedger(ctx.bus, principal, pod, node),
   };
   const pipeline = createPipeline(context);

@@ -1,26 +1,39 @@
 /**
- * Stored bytes and parsed objects. Most answers copy bytes; what must be parsed (selectors,
- * tables, the old object of a write) goes through one small cache. Parsed objects are shared:
- * nobody changes one, everybody copies what they change.
+ * Stored bytes and what is read out of them. Most answers copy bytes. What is selected by is kept
+ * for each object as columns; what must be parsed whole (tables, the old object of a write) goes
+ * through one small cache. Parsed objects are shared: nobody changes one, everybody copies what
+ * they change.
  */
 
 import { LRUCache } from "lru-cache";
-import { type KubeObject, SPLICE_OFFSET } from "../../manifests/index.ts";
+import { type KubeObject, SPLICE_OFFSET, selectableValues } from "../../manifests/index.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Change, Entry } from "../../runtime/store/store.ts";
+import type { Entry } from "../../runtime/store/store.ts";
 import type { Resource } from "./registry/registry.ts";
 
 type Stored = Pick<Entry, "key" | "value" | "sequence">;
 
+/** All that selectors look at. */
+export interface Columns {
+  readonly labels: Readonly<Record<string, string>>;
+  /** The stored kind's `selectableValues`. */
+  readonly fields: readonly string[];
+}
+
 const cachedObjects = 2_000;
+const noLabels = {};
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
 export class Objects {
   readonly #clock: Clock;
   readonly #parsed = new LRUCache<string, KubeObject>({ max: cachedObjects });
-  /** Frames and parsed predecessors are shared by all watchers of a change, and live as long. */
-  readonly #previous = new WeakMap<Change, KubeObject>();
+  /**
+   * By the bytes that they were read from, which an entry shares with the changes that brought and
+   * replaced it: read once, when a selector first asks, and gone with the bytes.
+   */
+  readonly #columns = new WeakMap<Uint8Array, Columns>();
+  #parses = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -31,23 +44,29 @@ export class Objects {
     return this.#clock.now();
   }
 
+  /** How many objects have been parsed so far: what work on them costs above all. */
+  get parses(): number {
+    return this.#parses;
+  }
+
+  columns(resource: Resource, value: Uint8Array): Columns {
+    let columns = this.#columns.get(value);
+    if (!columns) {
+      const object = this.#parse(value);
+      const labels = object.metadata.labels ?? noLabels;
+      columns = { labels, fields: selectableValues(resource.stored, object) };
+      this.#columns.set(value, columns);
+    }
+    return columns;
+  }
+
   /** As stored, whatever version was asked for, with its resourceVersion. */
   parsed(resource: Resource, stored: Stored): KubeObject {
     const id = `${resource.stored.group} ${stored.key} ${stored.sequence}`;
     let object = this.#parsed.get(id);
     if (!object) {
-      object = parse(withResourceVersion(stored.value, stored.sequence));
+      object = this.#parse(withResourceVersion(stored.value, stored.sequence));
       this.#parsed.set(id, object);
-    }
-    return object;
-  }
-
-  parsedPrevious(_resource: Resource, change: Change): KubeObject | undefined {
-    if (!change.previous) return undefined;
-    let object = this.#previous.get(change);
-    if (!object) {
-      object = parse(change.previous);
-      this.#previous.set(change, object);
     }
     return object;
   }
@@ -63,10 +82,11 @@ export class Objects {
     if (!resource.kind.conversion) return withResourceVersion(stored.value, stored.sequence);
     return encoder.encode(JSON.stringify(this.shown(resource, stored)));
   }
-}
 
-function parse(bytes: Uint8Array): KubeObject {
-  return JSON.parse(decoder.decode(bytes)) as KubeObject;
+  #parse(bytes: Uint8Array): KubeObject {
+    this.#parses++;
+    return JSON.parse(decoder.decode(bytes)) as KubeObject;
+  }
 }
 
 /** The stored bytes with their number in its place. */

@@ -1,7 +1,7 @@
 /** The forms of an answer: the object's own bytes, a Table, or its metadata alone. */
 
 import { type KubeObject, tableOf } from "../../manifests/index.ts";
-import type { Entry } from "../../runtime/store/store.ts";
+import type { Change, Entry } from "../../runtime/store/store.ts";
 import type { Objects } from "./objects.ts";
 import type { ListMeta } from "./read.ts";
 import type { Resource } from "./registry/registry.ts";
@@ -43,7 +43,7 @@ export function formOf(
 ): unknown {
   if (wanted.form === "table") {
     const metadata = { resourceVersion: object.metadata.resourceVersion };
-    return table(objects, resource, [object], metadata, wanted);
+    return table(objects, resource, object, metadata, wanted);
   }
   if (wanted.form === "partial") return partial(object);
   return object;
@@ -57,29 +57,43 @@ export function* presentList(
   metadata: ListMeta,
   wanted: Wanted,
 ): Generator<Uint8Array> {
-  if (wanted.form === "table") {
-    const rows = entries.map((entry) => objects.shown(resource, entry));
-    yield encoder.encode(JSON.stringify(table(objects, resource, rows, metadata, wanted)));
-    return;
-  }
-  const { listKind, apiVersion } = resource.kind;
-  const head =
-    wanted.form === "partial"
-      ? { kind: "PartialObjectMetadataList", apiVersion: metaVersion, metadata }
-      : { kind: listKind, apiVersion, metadata };
-  yield encoder.encode(`${JSON.stringify(head).slice(0, -1)},"items":[`);
+  const { head, items } = listHead(objects, resource, metadata, wanted);
+  yield encoder.encode(`${JSON.stringify(head).slice(0, -1)},"${items}":[`);
   let first = true;
   for (const entry of entries) {
     if (!first) yield comma;
     first = false;
-    yield presentObject(objects, resource, entry, wanted);
+    yield presentItem(objects, resource, entry, wanted);
   }
   yield encoder.encode("]}");
 }
 
-/** Shared by all watchers who want the plain object: most of them. */
-const plainFrames = new WeakMap<object, Map<string, Uint8Array>>();
+function listHead(objects: Objects, { kind }: Resource, metadata: ListMeta, { form }: Wanted) {
+  if (form === "table") {
+    const { columnDefinitions } = tableOf(kind, [], objects.nowMs);
+    const head = { kind: "Table", apiVersion: metaVersion, metadata, columnDefinitions };
+    return { head, items: "rows" };
+  }
+  const { listKind, apiVersion } = kind;
+  const head =
+    form === "partial"
+      ? { kind: "PartialObjectMetadataList", apiVersion: metaVersion, metadata }
+      : { kind: listKind, apiVersion, metadata };
+  return { head, items: "items" };
+}
 
+function presentItem(
+  objects: Objects,
+  resource: Resource,
+  entry: Entry,
+  wanted: Wanted,
+): Uint8Array {
+  if (wanted.form !== "table") return presentObject(objects, resource, entry, wanted);
+  const row = rowOf(objects, resource, objects.shown(resource, entry), wanted);
+  return encoder.encode(JSON.stringify(row));
+}
+
+/** A frame of its own: for what one watcher alone is told. */
 export function presentFrame(
   objects: Objects,
   resource: Resource,
@@ -87,21 +101,38 @@ export function presentFrame(
   stored: Stored,
   wanted: Wanted,
 ): Uint8Array {
-  if (wanted.form !== "object") {
-    return framed(type, presentObject(objects, resource, stored, wanted));
-  }
-  let frames = plainFrames.get(stored);
+  return framed(type, presentObject(objects, resource, stored, wanted));
+}
+
+/** By change and form: made once for all who watch, and kept as long as the change is. */
+const changeFrames = new WeakMap<Change, Map<string, Uint8Array>>();
+
+/** The frame that all watchers of a change share who want it in one form. */
+export function presentChange(
+  objects: Objects,
+  resource: Resource,
+  type: FrameType,
+  change: Change,
+  wanted: Wanted,
+): Uint8Array {
+  let frames = changeFrames.get(change);
   if (!frames) {
     frames = new Map();
-    plainFrames.set(stored, frames);
+    changeFrames.set(change, frames);
   }
-  const id = `${type} ${resource.kind.apiVersion}`;
+  const id = `${type} ${resource.kind.apiVersion} ${formId(objects, wanted)}`;
   let bytes = frames.get(id);
   if (!bytes) {
-    bytes = framed(type, objects.bytes(resource, stored));
+    bytes = presentFrame(objects, resource, type, change, wanted);
     frames.set(id, bytes);
   }
   return bytes;
+}
+
+/** Ages in a table are right for a second. */
+function formId(objects: Objects, wanted: Wanted): string {
+  if (wanted.form !== "table") return wanted.form;
+  return `table ${includeOf(wanted)} ${Math.floor(objects.nowMs / 1000)}`;
 }
 
 export function frame(type: FrameType, object: unknown): Uint8Array {
@@ -117,24 +148,26 @@ function partial(object: KubeObject): unknown {
   return { kind: "PartialObjectMetadata", apiVersion: metaVersion, metadata: object.metadata };
 }
 
-/** `includeObject` says what each row carries: by default the object's metadata. */
 function table(
   objects: Objects,
   resource: Resource,
-  rows: readonly KubeObject[],
+  object: KubeObject,
   metadata: object,
   wanted: Wanted,
 ): unknown {
-  const include = wanted.query.get("includeObject") ?? "Metadata";
-  const { columnDefinitions, cells } = tableOf(resource.kind, rows, objects.nowMs);
-  return {
-    kind: "Table",
-    apiVersion: metaVersion,
-    metadata,
-    columnDefinitions,
-    rows: rows.map((object, at) => ({
-      cells: cells[at] ?? [],
-      ...(include === "None" ? {} : { object: include === "Object" ? object : partial(object) }),
-    })),
-  };
+  const { columnDefinitions } = tableOf(resource.kind, [], objects.nowMs);
+  const rows = [rowOf(objects, resource, object, wanted)];
+  return { kind: "Table", apiVersion: metaVersion, metadata, columnDefinitions, rows };
+}
+
+function rowOf(objects: Objects, { kind }: Resource, object: KubeObject, wanted: Wanted): unknown {
+  const [cells = []] = tableOf(kind, [object], objects.nowMs).cells;
+  const include = includeOf(wanted);
+  if (include === "None") return { cells };
+  return { cells, object: include === "Object" ? object : partial(object) };
+}
+
+/** What each row carries: by default the object's metadata. */
+function includeOf({ query }: Wanted): string {
+  return query.get("includeObject") ?? "Metadata";
 }

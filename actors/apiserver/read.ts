@@ -3,22 +3,18 @@
 import { notFound } from "../../manifests/api-error.ts";
 import type { Entry } from "../../runtime/store/store.ts";
 import type { Page, Pages } from "./continue.ts";
+import type { FieldIndexes } from "./field-index.ts";
 import { assertLoaded, parseResourceVersion, tooOld, waitUntilFresh } from "./freshness.ts";
-import type { Objects } from "./objects.ts";
+import type { PaceContext } from "./pace.ts";
 import { snapshotAt } from "./past.ts";
 import { presentList, presentObject } from "./present.ts";
 import { entryOf, nameOf, prefixOf, type Resource } from "./registry/registry.ts";
 import { type ApiReply, type ApiRequest, bytesReply, numberOption } from "./request.ts";
-import { selectorOf } from "./selection.ts";
+import { type Selection, selected, selectionOf } from "./selection.ts";
 
-/** Objects looked at before others get a turn, when each must be parsed. */
-const turnObjects = 500;
-
-export interface ReadContext {
-  readonly objects: Objects;
+export interface ReadContext extends PaceContext {
+  readonly indexes: FieldIndexes;
   readonly pages: Pages;
-  /** Lets other work of this process go first. */
-  turn(): Promise<void>;
 }
 
 export interface ReadLimits {
@@ -53,18 +49,18 @@ export async function list(
   const { query } = request;
   const prefix = prefixOf(resource, request.namespace);
   const limit = numberOption(query, "limit") || Number.POSITIVE_INFINITY;
-  const page = await openPage(context, resource, request, prefix);
-  const selector = selectorOf(resource, request);
-  const matches = selector && ((entry: Entry) => selector(context.objects.parsed(resource, entry)));
+  const selection = selectionOf(resource, request);
+  const page = await openPage(context, resource, request, prefix, selection);
   const maxBytes = limits.maxBytes ?? Number.POSITIVE_INFINITY;
-  const { entries, more } = await collect(context, page, { limit, maxBytes, matches });
+  const meant = selected(context, resource, selection, page.snapshot, page.after || undefined);
+  const { entries, more } = await collect(meant, limit, maxBytes);
 
   const passed = page.passed + entries.length;
   const metadata: ListMeta = { resourceVersion: String(page.snapshot.revision) };
   if (more !== undefined) {
     metadata.continue = context.pages.next(prefix, { ...page, after: more, passed });
     // Upstream leaves the count out when a selector makes it a guess.
-    if (!matches) metadata.remainingItemCount = page.snapshot.size - passed;
+    if (!selection) metadata.remainingItemCount = page.snapshot.size - passed;
   }
   return {
     code: 200,
@@ -84,6 +80,7 @@ async function openPage(
   resource: Resource,
   request: ApiRequest,
   prefix: string,
+  selection: Selection | undefined,
 ): Promise<Page> {
   const { view } = resource.store;
   const token = request.query.get("continue");
@@ -98,23 +95,18 @@ async function openPage(
     if (!snapshot) throw tooOld(revision, view.floor);
     return { snapshot, after: "", passed: 0, pin: "" };
   }
-  return { snapshot: view.snapshot(prefix), after: "", passed: 0, pin: "" };
+  const snapshot = await context.indexes.snapshot(resource, request, prefix, selection);
+  return { snapshot, after: "", passed: 0, pin: "" };
 }
 
 async function collect(
-  context: ReadContext,
-  page: Page,
-  options: { limit: number; maxBytes: number; matches?: (entry: Entry) => boolean },
+  meant: AsyncIterable<Entry>,
+  limit: number,
+  maxBytes: number,
 ): Promise<Collected> {
-  const { limit, maxBytes, matches } = options;
   const entries: Entry[] = [];
   let bytes = 0;
-  let seen = 0;
-  for (const entry of page.snapshot.range(page.after || undefined)) {
-    if (matches) {
-      if (++seen % turnObjects === 0) await context.turn();
-      if (!matches(entry)) continue;
-    }
+  for await (const entry of meant) {
     bytes += entry.value.length + revisionBytes;
     const last = entries.at(-1);
     if (last && (entries.length >= limit || bytes > maxBytes)) return { entries, more: last.key };

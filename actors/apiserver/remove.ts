@@ -5,6 +5,7 @@
 
 import { type ApiStatus, apiError, isNotFound } from "../../manifests/api-error.ts";
 import type { KubeObject } from "../../manifests/index.ts";
+import { parseObjectKey } from "../../runtime/store/key.ts";
 import type { Entry } from "../../runtime/store/store.ts";
 import { type ChangeContext, catchUp, currentEntry, modified } from "./change.ts";
 import { commit, guardOf } from "./commit.ts";
@@ -22,7 +23,7 @@ import {
   jsonReply,
   numberOption,
 } from "./request.ts";
-import { selectorOf } from "./selection.ts";
+import { selected, selectionOf } from "./selection.ts";
 import { admitAct, attributesOf, hooksContext } from "./stages.ts";
 
 const mostAttempts = 20;
@@ -83,16 +84,14 @@ export async function removeCollection(
   request: ApiRequest,
 ): Promise<ApiReply> {
   await catchUp(resource);
-  const selector = selectorOf(resource, request);
-  const snapshot = resource.store.view.snapshot(prefixOf(resource, request.namespace));
-  const chosen = [...snapshot.range()]
-    .map((entry) => context.objects.parsed(resource, entry))
-    .filter((object) => !selector || selector(object));
-  const lanes = chosen.values();
+  const selection = selectionOf(resource, request);
+  const prefix = prefixOf(resource, request.namespace);
+  const snapshot = await context.indexes.snapshot(resource, request, prefix, selection);
+  const lanes = selected(context, resource, selection, snapshot);
   // As many at once as a group commit takes: one lane each, all drawing from one iterator.
   const lane = async () => {
-    for (const { metadata } of lanes) {
-      const { namespace = "", name = "" } = metadata;
+    for await (const { key } of lanes) {
+      const { namespace = "", name = "" } = parseObjectKey(key) ?? {};
       try {
         await remove(context, resource, { ...request, namespace, name, verb: "delete" });
       } catch (error) {

@@ -4,19 +4,24 @@
  */
 
 import { type ApiError, apiError } from "../../manifests/api-error.ts";
-import type { KubeObject } from "../../manifests/index.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { type Change, type ChangeStream, StoreError } from "../../runtime/store/store.ts";
+import type { FieldIndexes } from "./field-index.ts";
 import { parseResourceVersion, tooOld, waitUntilFresh } from "./freshness.ts";
-import type { Objects } from "./objects.ts";
-import { type FrameType, frame, presentFrame } from "./present.ts";
+import type { PaceContext } from "./pace.ts";
+import { type FrameType, frame, presentChange, presentFrame } from "./present.ts";
 import { prefixOf, type Resource } from "./registry/registry.ts";
 import { type ApiRequest, booleanOption, numberOption } from "./request.ts";
-import { type Selector, selectorOf } from "./selection.ts";
+import { type Selection, selected, selectionOf } from "./selection.ts";
 
 export interface WatchSink {
   /** One or more whole lines. */
   frames(bytes: Uint8Array): void;
+  /**
+   * Asked while the watch begins with what is there, which is sent no faster than it is taken.
+   * False: the watcher is gone.
+   */
+  room?(): Promise<boolean>;
   /** Nothing more will come; with an error, an ERROR frame has just said so. */
   end(): void;
 }
@@ -29,8 +34,8 @@ export interface OpenedWatch {
   close(): void;
 }
 
-export interface WatchContext {
-  readonly objects: Objects;
+export interface WatchContext extends PaceContext {
+  readonly indexes: FieldIndexes;
   readonly clock: Clock;
 }
 
@@ -46,14 +51,14 @@ export async function openWatch(
 ): Promise<OpenedWatch> {
   const { query } = request;
   const revision = parseResourceVersion(query.get("resourceVersion"));
-  const selector = selectorOf(resource, request);
+  const selection = selectionOf(resource, request);
   const initialEvents = booleanOption(query, "sendInitialEvents");
   const timeoutSeconds = numberOption(query, "timeoutSeconds");
   await waitUntilFresh(resource.store, revision);
 
-  const watch = new Watch(context, resource, request, selector, sink);
+  const watch = new Watch(context, resource, request, selection, sink);
   const fromState = initialEvents || revision === undefined || revision === 0;
-  if (fromState) watch.startFromState(initialEvents);
+  if (fromState) await watch.startFromState(initialEvents);
   else watch.startFrom(revision);
   if (timeoutSeconds) watch.endAfter(timeoutSeconds * 1000);
   return watch;
@@ -63,7 +68,7 @@ class Watch implements OpenedWatch {
   readonly #context: WatchContext;
   readonly #resource: Resource;
   readonly #request: ApiRequest;
-  readonly #selector: Selector | undefined;
+  readonly #selection: Selection | undefined;
   readonly #sink: WatchSink;
   readonly #bookmarks: boolean;
   #changes: ChangeStream | undefined;
@@ -74,34 +79,41 @@ class Watch implements OpenedWatch {
     context: WatchContext,
     resource: Resource,
     request: ApiRequest,
-    selector: Selector | undefined,
+    selection: Selection | undefined,
     sink: WatchSink,
   ) {
     this.#context = context;
     this.#resource = resource;
     this.#request = request;
-    this.#selector = selector;
+    this.#selection = selection;
     this.#sink = sink;
     this.#bookmarks = booleanOption(request.query, "allowWatchBookmarks");
   }
 
-  startFromState(markEnd: boolean): void {
-    const { objects } = this.#context;
-    const prefix = prefixOf(this.#resource, this.#request.namespace);
-    const snapshot = this.#resource.store.view.snapshot(prefix);
-    for (const entry of snapshot.range()) {
-      if (this.#selector && !this.#selector(objects.parsed(this.#resource, entry))) continue;
-      this.#sink.frames(presentFrame(objects, this.#resource, "ADDED", entry, this.#request));
+  async startFromState(markEnd: boolean): Promise<void> {
+    const { objects, indexes } = this.#context;
+    const resource = this.#resource;
+    const selection = this.#selection;
+    const prefix = prefixOf(resource, this.#request.namespace);
+    const snapshot = await indexes.snapshot(resource, this.#request, prefix, selection);
+    for await (const entry of selected(this.#context, resource, selection, snapshot)) {
+      this.#sink.frames(presentFrame(objects, resource, "ADDED", entry, this.#request));
+      if ((await this.#sink.room?.()) === false) this.close();
+      if (this.#ended) return;
     }
     if (markEnd) this.#bookmark(snapshot.revision, { "k8s.io/initial-events-end": "true" });
+    // What has changed since is still in the window, unless the watcher took too long.
     this.startFrom(snapshot.revision);
   }
 
   startFrom(revision: number): void {
     const { view } = this.#resource.store;
     const prefix = prefixOf(this.#resource, this.#request.namespace);
+    const onChange = (change: Change) => this.#changed(change);
     try {
-      this.#changes = view.subscribe(prefix, revision, (change) => this.#changed(change));
+      const { indexes } = this.#context;
+      const selection = this.#selection;
+      this.#changes = indexes.subscribe(this.#resource, prefix, selection, revision, onChange);
     } catch (error) {
       if (error instanceof StoreError && error.code === "expired")
         throw tooOld(revision, view.floor);
@@ -140,9 +152,8 @@ class Watch implements OpenedWatch {
     try {
       const type = this.#typeFor(change);
       if (!type) return;
-      this.#sink.frames(
-        presentFrame(this.#context.objects, this.#resource, type, change, this.#request),
-      );
+      const { objects } = this.#context;
+      this.#sink.frames(presentChange(objects, this.#resource, type, change, this.#request));
     } catch (error) {
       // One object that cannot be shown must not be skipped in silence: the watcher lists again.
       const why = error instanceof Error ? error.message : String(error);
@@ -152,17 +163,16 @@ class Watch implements OpenedWatch {
 
   /** As this watcher sees it: an object that leaves the selector is deleted, one that enters added. */
   #typeFor(change: Change): FrameType | undefined {
-    if (!this.#selector) return frameTypes[change.type];
-    const { objects } = this.#context;
-    const before = objects.parsedPrevious(this.#resource, change);
-    const wasIn = before !== undefined && this.#selector(before);
-    const isIn = change.type !== "deleted" && this.#isIn(objects.parsed(this.#resource, change));
+    if (!this.#selection) return frameTypes[change.type];
+    const wasIn = change.previous !== undefined && this.#means(change.previous);
+    const isIn = change.type !== "deleted" && this.#means(change.value);
     if (isIn) return wasIn ? "MODIFIED" : "ADDED";
     return wasIn ? "DELETED" : undefined;
   }
 
-  #isIn(object: KubeObject): boolean {
-    return this.#selector === undefined || this.#selector(object);
+  #means(value: Uint8Array): boolean {
+    const { objects } = this.#context;
+    return this.#selection?.matches(objects.columns(this.#resource, value)) ?? true;
   }
 
   #bookmark(revision: number, annotations?: Record<string, string>): void {

@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Pages } from "../../../../actors/apiserver/continue.ts";
+import { FieldIndexes } from "../../../../actors/apiserver/field-index.ts";
 import { Objects } from "../../../../actors/apiserver/objects.ts";
 import { snapshotAt } from "../../../../actors/apiserver/past.ts";
 import type { Resource } from "../../../../actors/apiserver/registry/registry.ts";
@@ -71,7 +72,10 @@ function watchFrom(revision: number) {
   };
   const query = new URLSearchParams({ resourceVersion: String(revision), timeoutSeconds: "5" });
   const request = { namespace: "", name: "", query, form: "object" } as unknown as ApiRequest;
-  const context = { objects: new Objects(world.clock), clock: world.clock };
+  const objects = new Objects(world.clock);
+  const turn = () => world.clock.sleep(0);
+  const indexes = new FieldIndexes({ objects, turn });
+  const context = { objects, indexes, turn, clock: world.clock };
   return { frames, opened: settle(openWatch(context, resource, request, sink)) };
 }
 
