@@ -54,6 +54,22 @@ export class FieldIndexes {
     return snapshotOf(view, keys.filter((known) => known.startsWith(prefix)).sort());
   }
 
+  /**
+   * Reads, with turns for others, what selecting from the window after `fromSequence` needs, so
+   * that `subscribe`, which has none, finds it there. Throws `expired`.
+   */
+  async prepare(resource: Resource, prefix: string, fromSequence: number): Promise<void> {
+    const { objects, turn } = this.#context;
+    const changes: Change[] = [];
+    resource.store.view.subscribe(prefix, fromSequence, (change) => changes.push(change)).close();
+    const pace = new Pace(this.#context);
+    for (const { value, previous } of changes) {
+      if (pace.due()) await turn();
+      objects.columns(resource, value);
+      if (previous) objects.columns(resource, previous);
+    }
+  }
+
   /** As `View.subscribe`; changes that the selection cannot mean may be left out. */
   subscribe(
     resource: Resource,

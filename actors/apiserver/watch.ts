@@ -59,7 +59,7 @@ export async function openWatch(
   const watch = new Watch(context, resource, request, selection, sink);
   const fromState = initialEvents || revision === undefined || revision === 0;
   if (fromState) await watch.startFromState(initialEvents);
-  else watch.startFrom(revision);
+  else await watch.startFrom(revision);
   if (timeoutSeconds) watch.endAfter(timeoutSeconds * 1000);
   return watch;
 }
@@ -103,16 +103,17 @@ class Watch implements OpenedWatch {
     }
     if (markEnd) this.#bookmark(snapshot.revision, { "k8s.io/initial-events-end": "true" });
     // What has changed since is still in the window, unless the watcher took too long.
-    this.startFrom(snapshot.revision);
+    await this.startFrom(snapshot.revision);
   }
 
-  startFrom(revision: number): void {
+  async startFrom(revision: number): Promise<void> {
     const { view } = this.#resource.store;
     const prefix = prefixOf(this.#resource, this.#request.namespace);
     const onChange = (change: Change) => this.#changed(change);
     try {
       const { indexes } = this.#context;
       const selection = this.#selection;
+      if (selection) await indexes.prepare(this.#resource, prefix, revision);
       this.#changes = indexes.subscribe(this.#resource, prefix, selection, revision, onChange);
     } catch (error) {
       if (error instanceof StoreError && error.code === "expired")

@@ -24,6 +24,8 @@ export interface Exchange {
   /** Resolves when there is room again, or the peer is gone. */
   drained(): Promise<void>;
   end(): void;
+  /** Breaks it off when nothing moves for so long; 0: never, as it is at first. */
+  limitStall(delayMs: number): void;
   /** Breaks it off, so that nobody takes what was sent for all of it. */
   abort(): void;
   onClose(handler: () => void): void;
@@ -45,6 +47,10 @@ export function http1Exchange(request: IncomingMessage, response: ServerResponse
     write: (bytes) => response.write(bytes),
     drained: () => drained(response, () => response.closed),
     end: () => response.end(),
+    limitStall: (delayMs) => {
+      response.removeAllListeners("timeout");
+      response.setTimeout(delayMs, () => response.destroy());
+    },
     abort: () => response.destroy(),
     onClose: (handler) => response.once("close", handler),
     get closed() {
@@ -69,6 +75,10 @@ export function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHe
     drained: () => drained(stream, () => stream.closed || stream.destroyed),
     end: () => {
       if (!stream.destroyed) stream.end();
+    },
+    limitStall: (delayMs) => {
+      stream.removeAllListeners("timeout");
+      if (!stream.destroyed) stream.setTimeout(delayMs, () => stream.destroy());
     },
     abort: () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
     onClose: (handler) => stream.once("close", handler),

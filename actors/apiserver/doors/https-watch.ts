@@ -14,8 +14,9 @@ export async function serveWatch(
   request: ApiRequest,
   pipeline: Pipeline,
   site: Site,
+  stallMs: number,
 ): Promise<void> {
-  const answer = new WatchAnswer(exchange);
+  const answer = new WatchAnswer(exchange, stallMs);
   try {
     answer.follow(await pipeline.watch(request, answer), site);
   } catch (error) {
@@ -28,18 +29,23 @@ export async function serveWatch(
 
 class WatchAnswer {
   readonly #exchange: Exchange;
+  readonly #stallMs: number;
   #watch: OpenedWatch | undefined;
   #began = false;
   #congested = false;
   #unsentBytes = 0;
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, stallMs: number) {
     this.#exchange = exchange;
+    this.#stallMs = stallMs;
+    exchange.limitStall(stallMs);
   }
 
   follow(watch: OpenedWatch, site: Site): void {
     this.#begin();
     this.#watch = watch;
+    // From here on it is for want of changes that nothing moves.
+    this.#exchange.limitStall(0);
     if (this.#exchange.closed) {
       watch.close();
       return;
@@ -55,14 +61,20 @@ class WatchAnswer {
     this.#begin();
     if (this.#congested) this.#unsentBytes += bytes.length;
     if (!this.#exchange.write(bytes) && !this.#congested) this.#waitForRoom();
-    // What the watch begins with is as much as it is; later, who is so far behind lists again.
+    // What the watch begins with waits for room; later, who is so far behind lists again.
     if (this.#unsentBytes <= watchWindowBytes || !this.#watch) return;
     this.#unsentBytes = 0;
     this.#watch.fail(apiError("Expired", "the watcher is too slow; list again"));
   }
 
+  async room(): Promise<boolean> {
+    if (this.#congested) await this.#exchange.drained();
+    return !this.#exchange.closed;
+  }
+
   end(): void {
     this.#begin();
+    this.#exchange.limitStall(this.#stallMs);
     this.#exchange.end();
   }
 

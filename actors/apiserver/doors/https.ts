@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { setImmediate as turn } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { apiError, forbidden } from "../../../manifests/api-error.ts";
 import { stringifyYaml } from "../../../manifests/index.ts";
@@ -31,6 +32,8 @@ export interface HttpsConfig {
   readonly cert: string;
   /** Whose signature on a client certificate we believe. */
   readonly ca: string;
+  /** How long a client may take nothing of an answer. Default: a minute. */
+  readonly stallMs?: number;
 }
 
 export interface HttpsDoor {
@@ -72,7 +75,8 @@ export async function openHttpsDoor(
     maxSessionMemory: 64,
     settings: { maxConcurrentStreams: 1_000 },
   });
-  const door = new Door(pipeline, site, streams, observe, log);
+  const stallMs = config.stallMs ?? 60_000;
+  const door = new Door(pipeline, site, streams, observe, log, stallMs);
   const release = attach(server, door);
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
@@ -133,9 +137,18 @@ class Door {
   readonly #streams: Streams;
   readonly #observe: Observe;
   readonly #log: Log;
+  readonly #stallMs: number;
   readonly #users = new WeakMap<object, User>();
 
-  constructor(pipeline: Pipeline, site: Site, streams: Streams, observe: Observe, log: Log) {
+  constructor(
+    pipeline: Pipeline,
+    site: Site,
+    streams: Streams,
+    observe: Observe,
+    log: Log,
+    stallMs: number,
+  ) {
+    this.#stallMs = stallMs;
     this.#observe = observe;
     this.#log = log;
     this.#pipeline = pipeline;
@@ -168,13 +181,13 @@ class Door {
       accepted = negotiate(header(exchange, "accept"));
       request = await requestOf(exchange, route, query, user, accepted);
       if (route.verb === "watch") {
-        await serveWatch(exchange, request, this.#pipeline, this.#site);
+        await serveWatch(exchange, request, this.#pipeline, this.#site, this.#stallMs);
         return answered;
       }
       if (await this.#streams.respond(exchange, request)) return answered;
       return await this.#pipeline.handle(request);
     });
-    if (reply !== answered) await send(exchange, reply, accepted);
+    if (reply !== answered) await send(exchange, reply, accepted, this.#stallMs);
     if (request) this.#observe(request, reply.code || 200, (performance.now() - began) / 1000);
   }
 
@@ -268,7 +281,12 @@ async function requestOf(
   return { ...base, contentType, form, body: await exchange.body() };
 }
 
-async function send(exchange: Exchange, reply: ApiReply, accepted: Accepted): Promise<void> {
+async function send(
+  exchange: Exchange,
+  reply: ApiReply,
+  accepted: Accepted,
+  stallMs: number,
+): Promise<void> {
   const { warnings } = reply;
   const headers: Record<string, string | string[]> = { ...noCache };
   headers["content-type"] = accepted.type === "yaml" ? "application/yaml" : jsonType;
@@ -280,23 +298,34 @@ async function send(exchange: Exchange, reply: ApiReply, accepted: Accepted): Pr
     return;
   }
   exchange.head(reply.code, headers);
-  if (exchange.method !== "HEAD") {
-    for (const chunk of chunked(reply.parts)) {
-      if (!exchange.write(chunk)) await exchange.drained();
-      if (exchange.closed) return;
-    }
-  }
+  if (exchange.method !== "HEAD") await sendParts(exchange, reply.parts, stallMs);
   exchange.end();
 }
 
-/** Small parts travel together: a list is made of many. */
+/** No faster than they are taken; others get their turn between chunks. */
+async function sendParts(
+  exchange: Exchange,
+  parts: Iterable<Uint8Array>,
+  stallMs: number,
+): Promise<void> {
+  let sent: "nothing" | "taken" | "waiting" = "nothing";
+  for (const chunk of chunked(parts)) {
+    if (sent === "taken") await turn();
+    if (sent === "waiting") await exchange.drained();
+    if (exchange.closed) return;
+    sent = exchange.write(chunk) ? "taken" : "waiting";
+    if (sent === "waiting") exchange.limitStall(stallMs);
+  }
+}
+
+/** Small parts travel together: a list is made of many, of which each may need parsing. */
 function* chunked(parts: Iterable<Uint8Array>): Generator<Uint8Array> {
   let pending: Uint8Array[] = [];
   let bytes = 0;
   for (const part of parts) {
     pending.push(part);
     bytes += part.length;
-    if (bytes < chunkBytes) continue;
+    if (bytes < chunkBytes && pending.length < chunkParts) continue;
     yield Buffer.concat(pending);
     pending = [];
     bytes = 0;
@@ -305,6 +334,7 @@ function* chunked(parts: Iterable<Uint8Array>): Generator<Uint8Array> {
 }
 
 const chunkBytes = 64 * 1024;
+const chunkParts = 200;
 
 /** RFC 7234, as k8s.io/apimachinery NewWarningHeader writes it. */
 function warningText(text: string): string {

@@ -6,6 +6,7 @@
 
 import { apiError } from "../../../manifests/api-error.ts";
 import type { Bus, BusMessage, Subscription } from "../../../runtime/bus.ts";
+import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import { apiSubjects, inboxPrefix, parseApiSubject } from "../../subjects.ts";
 import { userOfPrincipal } from "../authn.ts";
@@ -17,16 +18,18 @@ import {
   warningHeader,
 } from "../messages.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { type ApiReply, type ApiRequest, jsonReply, replyBytes } from "../request.ts";
+import { type ApiReply, type ApiRequest, concat, jsonReply } from "../request.ts";
 import type { Sessions } from "./watch-sessions.ts";
 
 /** Below the server's max_payload of 8 MB, with room for headers and one more object. */
 export const maxListBytes = 6 * 1024 * 1024;
+/** Parts of an answer made before others get their turn: each may need parsing. */
+const turnParts = 200;
 const queue = "apiserver";
 const allInboxes = "_INBOX.";
 
 export function openNatsDoor(
-  { bus, log }: { bus: Bus; log: Log },
+  { bus, clock, log }: { bus: Bus; clock: Clock; log: Log },
   pipeline: Pipeline,
   sessions: Sessions,
 ): Subscription {
@@ -34,7 +37,7 @@ export function openNatsDoor(
     const reply = await pipeline.catching(() => answer(message));
     const headers: Record<string, string> = { [statusHeader]: String(reply.code) };
     if (reply.warnings.length > 0) headers[warningHeader] = reply.warnings.join("\n");
-    message.respond(replyBytes(reply), headers);
+    message.respond(await gathered(reply, clock), headers);
   }
 
   async function answer(message: BusMessage): Promise<ApiReply> {
@@ -59,6 +62,15 @@ export function openNatsDoor(
     },
     { queue },
   );
+}
+
+async function gathered(reply: ApiReply, clock: Clock): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for (const part of reply.parts) {
+    parts.push(part);
+    if (parts.length % turnParts === 0) await clock.sleep(0);
+  }
+  return concat(parts);
 }
 
 function requestOf(message: BusMessage): ApiRequest {
