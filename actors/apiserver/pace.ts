@@ -10,7 +10,7 @@ export interface PaceContext {
 
 /** To parse an object takes some 40 µs, to look at one less than half a microsecond. */
 const parsesPerTurn = 100;
-const looksPerTurn = 5_000;
+const looksPerTurn = 2_000;
 
 export class Pace {
   readonly #context: PaceContext;

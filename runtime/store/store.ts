@@ -63,7 +63,11 @@ export interface Entry {
   readonly timestamp: number;
 }
 
-/** What a watcher is told. `value` of a deletion is the object as it was last. */
+/**
+ * What a watcher is told. `value` of a deletion is the object as it was last. Otherwise the bytes
+ * are the entry's own, and `previous` those of the entry before: what was read out of an object
+ * may be kept by its bytes.
+ */
 export interface Change {
   readonly type: "added" | "modified" | "deleted";
   readonly key: string;

@@ -43,7 +43,10 @@ export interface KubectlOptions {
 const validity = { clock: realClock, days: 1 };
 export const admin: TestUser = { user: "wherry-admin", groups: ["system:masters"] };
 
-export async function startHttpsApi(config: Partial<ApiServerConfig> = {}): Promise<TestHttpsApi> {
+export async function startHttpsApi(
+  config: Partial<ApiServerConfig> = {},
+  door: { stallMs?: number } = {},
+): Promise<TestHttpsApi> {
   const dir = await mkdtemp(join(tmpdir(), "wherry-api-"));
   const authority = await createAuthority({ commonName: "test", ...validity });
   const server = await issueServerCertificate(authority, {
@@ -54,7 +57,13 @@ export async function startHttpsApi(config: Partial<ApiServerConfig> = {}): Prom
   let port = 0;
   const edge = httpsEdge({
     hosts: ["127.0.0.1"],
-    https: { port: 0, key: server.key, cert: server.certificate, ca: authority.certificate },
+    https: {
+      port: 0,
+      key: server.key,
+      cert: server.certificate,
+      ca: authority.certificate,
+      ...door,
+    },
     advertise: "127.0.0.1",
     gitVersion: "v1.32.3+wherry0.1.0",
     onListening: (chosen) => {

@@ -78,7 +78,9 @@ export function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHe
     },
     limitStall: (delayMs) => {
       stream.removeAllListeners("timeout");
-      if (!stream.destroyed) stream.setTimeout(delayMs, () => stream.destroy());
+      if (stream.destroyed) return;
+      // With an error: without one the peer would take what was sent for all of it.
+      stream.setTimeout(delayMs, () => stream.destroy(new Error("the peer takes nothing")));
     },
     abort: () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
     onClose: (handler) => stream.once("close", handler),

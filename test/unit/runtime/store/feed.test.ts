@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createStore, type StoreOptions } from "../../../../runtime/store/objects.ts";
 import { recordOf } from "../../../../runtime/store/records.ts";
-import type { Operation, Store } from "../../../../runtime/store/store.ts";
+import type { Change, Operation, Store } from "../../../../runtime/store/store.ts";
 import { podKey, remove, told, write } from "../../../integration/store-contract.ts";
 import { createScene, type Scene, settle } from "./scene.ts";
 
@@ -157,6 +157,28 @@ test("cache: a watcher that throws costs the others nothing", async () => {
   await append(scene, write("b", "2", 0));
   await settle(scene.world, store.reached(2, 1_000));
   expect([told.length, later]).toEqual([2, [1, 2]]);
+  await settle(scene.world, store.close());
+});
+
+test("cache: a change holds its entry's own bytes, and those of the entry before", async () => {
+  const scene = createScene();
+  const { store } = await openStore(scene);
+  const changes: Change[] = [];
+  store.view.subscribe("core.pods.", 0, (change) => changes.push(change));
+  const key = podKey("a");
+  await append(scene, write("a", "1", 0));
+  await settle(scene.world, store.reached(1, 1_000));
+  const one = store.view.get(key)?.value;
+  await append(scene, write("a", "2", 1));
+  await settle(scene.world, store.reached(2, 1_000));
+  const two = store.view.get(key)?.value;
+  await append(scene, remove("a", "2", 2));
+  await settle(scene.world, store.reached(3, 1_000));
+  expect(changes.map(({ type }) => type)).toEqual(["added", "modified", "deleted"]);
+  expect(one && changes[0]?.value === one).toBe(true);
+  expect(two && changes[1]?.value === two).toBe(true);
+  expect(changes[1]?.previous === one).toBe(true);
+  expect(changes[2]?.previous === two).toBe(true);
   await settle(scene.world, store.close());
 });
 
