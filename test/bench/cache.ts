@@ -45,7 +45,7 @@ const context: ReadContext = { objects, indexes, pages, turn };
 
 function podOf(number: number, phase: PodPhase): Pod {
   const template = number % 500;
-  const env = Array.from({ length: 40 }, (_, at) => ({
+  const env = Array.from({ length: 50 }, (_, at) => ({
     name: `VARIABLE_${at}`,
     value: `the value of variable number ${at} is quite some text`,
   }));
@@ -77,6 +77,7 @@ function nodeOf(number: number): string {
 
 const encoder = new TextEncoder();
 let sequence = 0;
+let fanOuts = 0;
 function recordOf(number: number, phase: PodPhase) {
   const pod = podOf(number, phase);
   const { name = "", namespace = "" } = pod.metadata;
@@ -132,7 +133,9 @@ async function fanOut(what: string, fieldSelector: (number: number) => string): 
     const request = ask({ resourceVersion, fieldSelector: fieldSelector(number) });
     opened.push(await openWatch({ ...context, clock: realClock }, resource, request, sink));
   }
-  const records = Array.from({ length: changes }, (_, at) => recordOf(at * 7 + 1, "Failed"));
+  const step = 7;
+  const first = ++fanOuts;
+  const records = Array.from({ length: changes }, (_, at) => recordOf(at * step + first, "Failed"));
   const tookMs = await timed(async () => {
     for (const { key, record } of records) cache.apply(key, record);
   });
