@@ -54,9 +54,7 @@ export async function startCluster(
     if (options.proxy !== "none" && nft) await startProxy(site, { informers, nft });
     await startDns(site, { informers, place });
   }
-  const closings = await Promise.all(
-    places.map((it) => startNode(site, { place: it, informers, docker: machine.engine })),
-  );
+  const closings: (() => void)[] = [];
   const url = `https://${reachable(options.listen)}:${site.httpsPort}`;
   const stop = async (): Promise<void> => {
     await system.stop();
@@ -66,6 +64,12 @@ export async function startCluster(
     await connections.close();
   };
   try {
+    // They are loaded while the control plane starts; a node that is Ready has them.
+    await machine.images;
+    const nodeParts = { informers, docker: machine.engine };
+    closings.push(
+      ...(await Promise.all(places.map((place) => startNode(site, { place, ...nodeParts })))),
+    );
     const kubeconfig = await writeKubeconfig(options.dataDir, url, certificates);
     const { nodes } = identity;
     const waiting = { url, certificates, informers, nodes, timeoutMs: readyTimeoutMs, signal };

@@ -11,7 +11,7 @@ import { runningRecord } from "./children.ts";
 import { computeCidrTrouble, type HostRoute } from "./cidr.ts";
 import { type DockerEngine, findDocker, startDockerd } from "./dockerd.ts";
 import { type ClusterIdentity, newClusterId, readIdentity, writeIdentity } from "./identity.ts";
-import { ensurePauseImage, ensureStandIns, isPublicRegistryReachable } from "./images/index.ts";
+import { ensureImages, isPublicRegistryReachable } from "./images/index.ts";
 import { type DataLock, lockData } from "./lock.ts";
 import type { Role } from "./nats/roles.ts";
 import { type NatsServer, startNats } from "./nats/server.ts";
@@ -27,6 +27,8 @@ export interface Machine {
   readonly nats: NatsServer;
   /** Undefined with the simulated engine. */
   readonly engine: DockerEngine | undefined;
+  /** Resolves once the engine has the images that pods cannot be without. */
+  readonly images: Promise<void>;
   readonly lock: DataLock;
 }
 
@@ -74,7 +76,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     const outcomes = await Promise.allSettled([startingNats, startingEngine]);
     const failure = outcomes.find((it) => it.status === "rejected");
     if (failure?.status === "rejected") throw failure.reason;
-    return { identity, tools, nats: await startingNats, engine: await startingEngine, lock };
+    const engine = await startingEngine;
+    const images = engine ? loadImages(engine, options) : Promise.resolve();
+    // Whoever starts a node waits for them; a stop before that makes them fail unheard.
+    images.catch(() => undefined);
+    return { identity, tools, nats: await startingNats, engine, images, lock };
   } catch (error) {
     for (const stop of started) await stop();
     await lock.release();
@@ -116,18 +122,18 @@ async function findTools(
 }
 
 async function startEngine(
-  { up, log, say }: MachineOptions,
+  { up, log }: MachineOptions,
   found: DockerEngine | undefined,
   tools: Partial<Tools>,
 ): Promise<DockerEngine | undefined> {
   if (up.engine === "sim") return undefined;
-  const engine =
-    found ?? (await startDockerd({ dataDir: up.dataDir, dockerd: tools.dockerd ?? "", log }));
-  await ensurePauseImage(engine.docker, { log: say });
-  if (engine.owned && !(await isPublicRegistryReachable())) {
-    await ensureStandIns(engine.docker, { log: say });
-  }
-  return engine;
+  return found ?? startDockerd({ dataDir: up.dataDir, dockerd: tools.dockerd ?? "", log });
+}
+
+async function loadImages({ docker, owned }: DockerEngine, { say }: MachineOptions): Promise<void> {
+  const needsStandIns = owned && !(await isPublicRegistryReachable());
+  const standIns = needsStandIns ? (["busybox", "nginx"] as const) : [];
+  await ensureImages(docker, ["pause", ...standIns], { log: say });
 }
 
 /** Keeps the id for good, and a freely chosen port for as long as it can be had. */

@@ -5,6 +5,8 @@ import { type Store, StoreError } from "../../runtime/store/store.ts";
 
 /** As long as upstream's watch cache waits (k8s: storage/cacher, blockTimeout). */
 const waitMs = 3_000;
+/** Who comes before the first load waits as long as he would be asked to stay away. */
+const loadWaitSeconds = 1;
 
 /** Undefined when none was given, which means the newest. */
 export function parseResourceVersion(text: string | null): number | undefined {
@@ -20,7 +22,7 @@ export function parseResourceVersion(text: string | null): number | undefined {
 
 /** Resolves once the store's view is as new as asked: newest, any (0), or at least a revision. */
 export async function waitUntilFresh(store: Store, revision: number | undefined): Promise<void> {
-  assertLoaded(store);
+  await waitUntilLoaded(store);
   try {
     if (revision === undefined) await store.consistent();
     else if (revision > store.view.revision) await store.reached(revision, waitMs);
@@ -34,11 +36,23 @@ export async function waitUntilFresh(store: Store, revision: number | undefined)
 
 const loaded = new WeakSet<Store>();
 
+/**
+ * A replica that has just started loads in a few milliseconds, as a rule: whoever asks meanwhile
+ * (its own first tick, every informer of the process) is better off waiting than coming again.
+ */
+async function waitUntilLoaded(store: Store): Promise<void> {
+  if (!loaded.has(store) && !store.ready) {
+    await store.reached(0, loadWaitSeconds * 1_000).catch(() => undefined);
+  }
+  assertLoaded(store);
+}
+
 /** Nothing is read from a view before it was loaded; after that it may be old, but is whole. */
 export function assertLoaded(store: Store): void {
   if (loaded.has(store)) return;
   if (!store.ready) {
-    throw apiError("ServiceUnavailable", "the store is not loaded yet", { retryAfterSeconds: 1 });
+    const details = { retryAfterSeconds: loadWaitSeconds };
+    throw apiError("ServiceUnavailable", "the store is not loaded yet", details);
   }
   loaded.add(store);
 }

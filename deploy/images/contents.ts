@@ -9,7 +9,6 @@ import { run } from "../setup/exec.ts";
 import type { Entry, ImageContent } from "./archive.ts";
 
 export const pauseImage = "wherry/pause:1";
-export const standInImages = ["busybox:1.35", "nginx:1.22", "nginx:1.23"] as const;
 
 /** Unpacked packages by name; see `ensurePackages`. */
 export type Roots = Readonly<Record<"catatonit" | "busybox-static" | "nginx", string>>;

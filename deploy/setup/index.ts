@@ -31,8 +31,8 @@ export async function ensureTools<T extends ToolName>(options: SetupOptions<T>):
   const cache = options.cache ?? cacheDir();
   const found: Partial<Record<ToolName, string>> = {};
   const missing: ToolName[] = [];
-  for (const name of options.needs) {
-    const path = await findTool(name, cache);
+  const finding = options.needs.map(async (name) => ({ name, path: await findTool(name, cache) }));
+  for (const { name, path } of await Promise.all(finding)) {
     if (path) found[name] = path;
     else missing.push(name);
   }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { startDockerd } from "../../deploy/dockerd.ts";
-import { ensurePauseImage, ensureStandIns } from "../../deploy/images/index.ts";
+import { ensureImages } from "../../deploy/images/index.ts";
 import { ensureTools } from "../../deploy/setup/index.ts";
 import { removeDockerdTraces } from "../../deploy/traces.ts";
 import { createLog } from "../../runtime/log.ts";
@@ -26,8 +26,7 @@ export async function startTestDocker(
   const engine = await startDockerd({ dataDir, dockerd: tools.dockerd, log, args: options.args });
   const { docker, child } = engine;
   if (options.images ?? true) {
-    await ensurePauseImage(docker, { log: () => undefined });
-    await ensureStandIns(docker, { log: () => undefined });
+    await ensureImages(docker, ["pause", "busybox", "nginx"], { log: () => undefined });
   }
   return {
     docker,
