@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Informers } from "../actors/kit/informer.ts";
 import { hollowDialer } from "../actors/kubelet/dialer.ts";
 import { createDockerEngine } from "../actors/kubelet/engines/docker/index.ts";
-import { createSimEngine } from "../actors/kubelet/engines/sim.ts";
+import { createSimEngine } from "../actors/kubelet/engines/sim/index.ts";
 import type { KubeletConfig } from "../actors/kubelet/environment.ts";
 import { kubelet } from "../actors/kubelet/kubelet.ts";
 import { hollowMachine } from "../actors/kubelet/machine.ts";

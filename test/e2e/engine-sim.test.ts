@@ -1,4 +1,4 @@
-import { createSimEngine, type SimEngine } from "../../actors/kubelet/engines/sim.ts";
+import { createSimEngine, type SimEngine } from "../../actors/kubelet/engines/sim/index.ts";
 import { realClock, realRandom } from "../../runtime/real.ts";
 import { describeEngine } from "./engine-suite.ts";
 

@@ -11,7 +11,7 @@ import {
   type LogStream,
   type SandboxConfig,
 } from "../../actors/kubelet/engine.ts";
-import { type SimBehavior, simAnnotation } from "../../actors/kubelet/engines/sim.ts";
+import { type SimBehavior, simAnnotation } from "../../actors/kubelet/engines/sim/container.ts";
 import { waitFor } from "../harness/wait.ts";
 
 /** The same behaviour as a real command and as a simulated one. */

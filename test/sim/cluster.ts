@@ -10,7 +10,7 @@ import { type Api, createApi } from "../../actors/kit/client.ts";
 import { createInformers, type Informers } from "../../actors/kit/informer.ts";
 import { owned } from "../../actors/kit/owned.ts";
 import { hollowDialer } from "../../actors/kubelet/dialer.ts";
-import { createSimEngine, type SimEngine } from "../../actors/kubelet/engines/sim.ts";
+import { createSimEngine, type SimEngine } from "../../actors/kubelet/engines/sim/index.ts";
 import { kubelet } from "../../actors/kubelet/kubelet.ts";
 import { hollowMachine } from "../../actors/kubelet/machine.ts";
 import { MemoryFiles } from "../../actors/kubelet/volumes/memory.ts";

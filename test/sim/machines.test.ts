@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createSimEngine, type SimEngine } from "../../actors/kubelet/engines/sim.ts";
+import { createSimEngine, type SimEngine } from "../../actors/kubelet/engines/sim/index.ts";
 import { createWorld } from "../../runtime/sim/world.ts";
 import { checkMachines } from "./machines.ts";
 

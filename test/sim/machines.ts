@@ -1,6 +1,6 @@
 /** What must be true of the machines at every moment, whatever the API was told of them. */
 
-import type { SimEngine } from "../../actors/kubelet/engines/sim.ts";
+import type { SimEngine } from "../../actors/kubelet/engines/sim/index.ts";
 import { InvariantError } from "./truth.ts";
 
 /** One pod lives on one node, and of each of its containers at most one runs. */

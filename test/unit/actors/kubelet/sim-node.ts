@@ -8,12 +8,14 @@ import { type Api, createApi } from "../../../../actors/kit/client.ts";
 import { keyIn } from "../../../../actors/kit/object.ts";
 import { hollowDialer } from "../../../../actors/kubelet/dialer.ts";
 import {
-  createSimEngine,
   type SimBehavior,
+  simAnnotation,
+} from "../../../../actors/kubelet/engines/sim/container.ts";
+import {
+  createSimEngine,
   type SimEngine,
   type SimEngineOptions,
-  simAnnotation,
-} from "../../../../actors/kubelet/engines/sim.ts";
+} from "../../../../actors/kubelet/engines/sim/index.ts";
 import type { KubeletConfig } from "../../../../actors/kubelet/environment.ts";
 import { kubelet } from "../../../../actors/kubelet/kubelet.ts";
 import { hollowMachine } from "../../../../actors/kubelet/machine.ts";

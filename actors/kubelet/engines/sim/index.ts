@@ -4,11 +4,11 @@
  * control plane runs it on virtual time. Like every engine it outlives the kubelet that drives it.
  *
  * A pod tells it how its containers behave by annotations `sim.wherry.io/<container>`, each a JSON
- * `SimBehavior`. Without one a container starts and runs until it is stopped.
+ * `SimBehavior` (container.ts). Without one a container starts and runs until it is stopped.
  */
 
-import type { Clock, Timer } from "../../../runtime/clock.ts";
-import type { Random } from "../../../runtime/random.ts";
+import type { Clock } from "../../../../runtime/clock.ts";
+import type { Random } from "../../../../runtime/random.ts";
 import {
   type ContainerConfig,
   type ContainerState,
@@ -21,30 +21,14 @@ import {
   type ExecOptions,
   type ExecSession,
   type ImageState,
-  type LogChunk,
   type LogOptions,
   type LogStream,
   type SandboxConfig,
   type SandboxState,
-} from "../engine.ts";
-import { addressAt, addressCount, type Network4, parseNetwork4 } from "./addresses.ts";
-
-export interface SimBehavior {
-  /** Exits by itself, this long after its start. */
-  exitAfterMs?: number;
-  exitCode?: number;
-  oomKilled?: boolean;
-  /** The runtime refuses to start it, with this message. */
-  startError?: string;
-  /** What it has written to stdout, in lines. */
-  output?: string[];
-  /** SIGTERM is answered this late; default at once. */
-  stopAfterMs?: number;
-  /** Exit codes of exec'ed commands, by their text. */
-  exec?: Record<string, number>;
-}
-
-export const simAnnotation = (container: string): string => `sim.wherry.io/${container}`;
+} from "../../engine.ts";
+import { addressAt, addressCount, type Network4, parseNetwork4 } from "../addresses.ts";
+import { SimContainer, simAnnotation } from "./container.ts";
+import { assertImageName, SimImages } from "./images.ts";
 
 export interface SimEngineOptions {
   clock: Clock;
@@ -57,17 +41,6 @@ export interface SimEngineOptions {
   pull?: (image: string) => EngineError | undefined;
 }
 
-interface SimContainer {
-  state: ContainerState;
-  behavior: SimBehavior;
-  output: { time: number; line: string }[];
-  exit: Timer | undefined;
-  ended: (() => void)[];
-}
-
-const imageNamePattern =
-  /^[a-z0-9]+([._/-][a-z0-9]+|__[a-z0-9]+)*(:[0-9]+\/[a-z0-9._/-]+)?(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$/;
-
 export function createSimEngine(options: SimEngineOptions): SimEngine {
   return new SimEngine(options);
 }
@@ -79,7 +52,7 @@ export class SimEngine implements Engine {
   readonly #network: Network4;
   readonly #sandboxes = new Map<string, SandboxState>();
   readonly #containers = new Map<string, SimContainer>();
-  readonly #images = new Map<string, ImageState>();
+  readonly #images = new SimImages();
   readonly #watchers = new Set<{ event(event: EngineEvent): void; end(error?: Error): void }>();
   #nextAddress = 2;
   #available = true;
@@ -100,13 +73,12 @@ export class SimEngine implements Engine {
 
   /** A container dies behind the kubelet's back. */
   kill(id: string, exitCode = 137, reason = "Error"): void {
-    const container = this.#containers.get(id);
-    if (container) this.#exited(container, exitCode, reason);
+    this.#containers.get(id)?.exited(exitCode, reason);
   }
 
   /** A machine that restarts: nothing runs any more, all is still there. */
   reboot(): void {
-    for (const container of this.#containers.values()) this.#exited(container, 137, "Error");
+    for (const container of this.#containers.values()) container.exited(137, "Error");
     for (const sandbox of this.#sandboxes.values()) this.#sandboxStopped(sandbox);
   }
 
@@ -150,7 +122,7 @@ export class SimEngine implements Engine {
 
   async stopSandbox(id: string): Promise<void> {
     this.#assertAvailable();
-    for (const container of this.#inSandbox(id)) this.#exited(container, 137, "Error");
+    for (const container of this.#inSandbox(id)) container.exited(137, "Error");
     const sandbox = this.#sandboxes.get(id);
     if (sandbox) this.#sandboxStopped(sandbox);
   }
@@ -179,67 +151,34 @@ export class SimEngine implements Engine {
       this.#containers.delete(id);
     }
     const id = this.#options.random.uuid();
-    const behavior = parseBehavior(sandbox.annotations[simAnnotation(config.name)]);
-    this.#containers.set(id, {
-      state: newState(id, sandboxId, config, image.id, this.#clock.now()),
-      behavior,
-      output: [],
-      exit: undefined,
-      ended: [],
+    const container = new SimContainer({
+      id,
+      sandbox: sandboxId,
+      config,
+      imageID: image.id,
+      behavior: sandbox.annotations[simAnnotation(config.name)],
+      clock: this.#clock,
+      tell: (action) => this.#tell("container", id, action),
     });
+    this.#containers.set(id, container);
     return id;
   }
 
   async startContainer(id: string): Promise<void> {
     await this.#startDelay();
-    const container = this.#container(id);
-    const { state, behavior } = container;
-    if (state.status === "running") return;
-    if (behavior.startError !== undefined) {
-      const message = behavior.startError;
-      const now = this.#clock.now();
-      container.state = {
-        ...state,
-        status: "exited",
-        exitCode: 127,
-        reason: "ContainerCannotRun",
-        message,
-        finishedAt: now,
-      };
-      throw new EngineError("start-failed", message, { exitCode: 127 });
-    }
-    const now = this.#clock.now();
-    container.state = { ...state, status: "running", startedAt: now };
-    container.output = (behavior.output ?? []).map((line) => ({ time: now, line }));
-    if (behavior.exitAfterMs !== undefined) {
-      const { exitCode = 0, oomKilled } = behavior;
-      const code = oomKilled ? 137 : exitCode;
-      const reason = oomKilled ? "OOMKilled" : code === 0 ? "Completed" : "Error";
-      container.exit = this.#clock.setTimer(behavior.exitAfterMs, () =>
-        this.#exited(container, code, reason),
-      );
-    }
-    this.#tell("container", id, "start");
+    this.#container(id).start();
   }
 
   async stopContainer(id: string, graceSeconds: number): Promise<void> {
     this.#assertAvailable();
-    const container = this.#containers.get(id);
-    if (container?.state.status !== "running") return;
-    const late = container.behavior.stopAfterMs ?? 0;
-    const graceMs = graceSeconds * 1000;
-    // A second stop with less grace may end it before.
-    const waitMs = Math.min(late, graceMs);
-    if (waitMs > 0) await Promise.race([this.#clock.sleep(waitMs), untilEnd(container).promise]);
-    const obeyed = late <= graceMs && graceMs > 0;
-    this.#exited(container, obeyed ? 143 : 137, "Error");
+    await this.#containers.get(id)?.stop(graceSeconds);
   }
 
   async removeContainer(id: string): Promise<void> {
     this.#assertAvailable();
     const container = this.#containers.get(id);
     if (!container) return;
-    this.#exited(container, 137, "Error");
+    container.exited(137, "Error");
     this.#containers.delete(id);
     this.#tell("container", id, "destroy");
   }
@@ -262,73 +201,34 @@ export class SimEngine implements Engine {
 
   async pullImage(image: string): Promise<ImageState> {
     this.#assertAvailable();
-    if (!imageNamePattern.test(image)) {
-      throw new EngineError("invalid-image", "invalid reference format");
-    }
+    assertImageName(image);
     await this.#clock.sleep(this.#options.pullDelayMs ?? 0);
     this.#assertAvailable();
     const failure = this.#options.pull?.(image);
     if (failure) throw failure;
-    const state = { id: `sim:${image}`, tags: [image], digests: [], sizeBytes: 1, user: "" };
-    this.#images.set(image, state);
-    return state;
+    return this.#images.add(image);
   }
 
   async listImages(): Promise<ImageState[]> {
     this.#assertAvailable();
-    return [...this.#images.values()];
+    return this.#images.list();
   }
 
   async removeImage(id: string): Promise<void> {
     this.#assertAvailable();
-    for (const [name, image] of this.#images) if (image.id === id) this.#images.delete(name);
+    this.#images.remove(id);
   }
 
   async logs(id: string, options: LogOptions): Promise<LogStream> {
-    const container = this.#container(id);
-    const since = options.sinceMs ?? 0;
-    const recent = container.output.filter(({ time }) => time >= since);
-    const count = options.tailLines ?? recent.length;
-    const lines = count > 0 ? recent.slice(-count) : [];
-    const chunks = lines.map(({ time, line }): LogChunk => {
-      const stamp = options.timestamps ? `${new Date(time).toISOString()} ` : "";
-      return { stream: "stdout", data: new TextEncoder().encode(`${stamp}${line}\n`) };
-    });
-    const end = options.follow ? untilEnd(container) : undefined;
-    return {
-      async *[Symbol.asyncIterator]() {
-        yield* chunks;
-        await end?.promise;
-      },
-      close: () => end?.resolve(),
-    };
+    return this.#container(id).logs(options);
   }
 
   async exec(id: string, options: ExecOptions): Promise<ExecSession> {
-    const container = this.#container(id);
-    const text = options.command.join(" ");
-    if (container.state.status !== "running") {
-      throw new EngineError("failed", `Container ${id} is not running`);
-    }
-    const exitCode = container.behavior.exec?.[text] ?? 0;
-    return simSession(
-      [{ stream: "stdout", data: new TextEncoder().encode(`${text}\n`) }],
-      exitCode,
-    );
+    return this.#container(id).exec(options);
   }
 
   async attach(id: string): Promise<ExecSession> {
-    const container = this.#container(id);
-    const end = untilEnd(container);
-    const session = simSession([], 0, end.promise);
-    return {
-      ...session,
-      exitCode: async () => {
-        await end.promise;
-        return container.state.exitCode;
-      },
-      close: () => end.resolve(),
-    };
+    return this.#container(id).attach();
   }
 
   async stats(): Promise<Map<string, ContainerStats>> {
@@ -383,15 +283,6 @@ export class SimEngine implements Engine {
     return container;
   }
 
-  #exited(container: SimContainer, exitCode: number, reason: string): void {
-    if (container.state.status !== "running") return;
-    container.exit?.dispose();
-    const finishedAt = this.#clock.now();
-    container.state = { ...container.state, status: "exited", finishedAt, exitCode, reason };
-    for (const ended of container.ended.splice(0)) ended();
-    this.#tell("container", container.state.id, "die");
-  }
-
   #sandboxStopped(sandbox: SandboxState): void {
     if (!sandbox.running) return;
     this.#sandboxes.set(sandbox.id, { ...sandbox, running: false, ip: "" });
@@ -409,63 +300,4 @@ export class SimEngine implements Engine {
 
 function unavailable(): EngineError {
   return new EngineError("unavailable", "the simulated engine is switched off");
-}
-
-function newState(
-  id: string,
-  sandbox: string,
-  config: ContainerConfig,
-  imageID: string,
-  now: number,
-): ContainerState {
-  return {
-    id,
-    sandbox,
-    name: config.name,
-    attempt: config.attempt,
-    image: config.image,
-    imageID,
-    status: "created",
-    createdAt: now,
-    startedAt: 0,
-    finishedAt: 0,
-    exitCode: 0,
-    reason: "",
-    message: "",
-    labels: config.labels,
-    annotations: config.annotations,
-  };
-}
-
-function parseBehavior(json: string | undefined): SimBehavior {
-  if (json === undefined) return {};
-  try {
-    return JSON.parse(json) as SimBehavior;
-  } catch (error) {
-    throw new EngineError("failed", `not a simulated behaviour: ${json}`, { cause: error });
-  }
-}
-
-function untilEnd(container: SimContainer): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  if (container.state.status === "running") container.ended.push(resolve);
-  else resolve();
-  return { promise, resolve };
-}
-
-function simSession(output: LogChunk[], exitCode: number, end?: Promise<void>): ExecSession {
-  return {
-    output: (async function* () {
-      yield* output;
-      await end;
-    })(),
-    write: async () => {},
-    endInput: () => {},
-    resize: async () => {},
-    exitCode: async () => exitCode,
-    close: () => {},
-  };
 }
