@@ -27,6 +27,7 @@ import { type ByteStream, openStream } from "../../runtime/stream.ts";
 import { createSystem, type System } from "../../runtime/supervisor.ts";
 import { apiPrincipal, startApi, type TestApi } from "../harness/api.ts";
 import { startTestDocker, type TestDocker } from "../harness/docker.ts";
+import { readJson } from "../harness/messages.ts";
 import { waitFor } from "../harness/wait.ts";
 
 const nodeName = "node-1";
@@ -131,7 +132,7 @@ async function openNode<V extends NodeVerb>(
   const target = { stream: id, namespace: "default", pod: name, uid, container: "app" };
   const body = JSON.stringify({ ...target, ...request });
   const answer = await apiBus.request(nodeSubject(nodeName, verb), body);
-  return { reply: JSON.parse(new TextDecoder().decode(answer.data)) as StreamReply, stream };
+  return { reply: readJson<StreamReply>(answer), stream };
 }
 
 async function textOf(stream: ByteStream, channel: number): Promise<string> {

@@ -12,6 +12,7 @@ import { createAuthority, issueClientCertificate } from "../../runtime/pki.ts";
 import { realClock } from "../../runtime/real.ts";
 import { openStream } from "../../runtime/stream.ts";
 import { admin, startHttpsApi, type TestHttpsApi, type TestUser } from "../harness/https.ts";
+import { readJson } from "../harness/messages.ts";
 import { waitFor } from "../harness/wait.ts";
 
 let env: TestHttpsApi;
@@ -345,7 +346,7 @@ describe("https: to the node", () => {
         receive: streamSubject(node, id, "down"),
       });
     bus.subscribe(nodeSubject(node, "logs"), async (message) => {
-      const ask = JSON.parse(new TextDecoder().decode(message.data)) as OpenLog;
+      const ask = readJson<OpenLog>(message);
       asked.push(ask);
       const stream = streamOf(ask.stream);
       message.respond(JSON.stringify({ type: "opened" }));
@@ -356,7 +357,7 @@ describe("https: to the node", () => {
       stream.close();
     });
     bus.subscribe(nodeSubject(node, "exec"), async (message) => {
-      const ask = JSON.parse(new TextDecoder().decode(message.data)) as OpenExec;
+      const ask = readJson<OpenExec>(message);
       asked.push(ask);
       const stream = streamOf(ask.stream);
       message.respond(JSON.stringify({ type: "opened" }));

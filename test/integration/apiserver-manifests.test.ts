@@ -13,6 +13,7 @@ import { ConfigMap, Deployment, Epoch, Secret } from "../../manifests/index.ts";
 import type { BusMessage } from "../../runtime/bus.ts";
 import type { NatsBus } from "../../runtime/nats-bus.ts";
 import { startHttpsApi, type TestHttpsApi } from "../harness/https.ts";
+import { readJson } from "../harness/messages.ts";
 import { waitFor } from "../harness/wait.ts";
 
 let env: TestHttpsApi;
@@ -34,11 +35,7 @@ afterAll(async () => {
 
 async function apply(text: string): Promise<{ code: number; body: ManifestsApplied }> {
   const answer = await bus.request(manifestsSubject("apply", adminPrincipal), text);
-  return { code: Number(answer.headers[statusHeader]), body: parse(answer) };
-}
-
-function parse(message: BusMessage) {
-  return JSON.parse(new TextDecoder().decode(message.data));
+  return { code: Number(answer.headers[statusHeader]), body: readJson(answer) };
 }
 
 const web = (replicas: number) => `
@@ -88,7 +85,7 @@ test("manifests: apply says what is wrong with each document and applies the oth
 test("manifests: a text that is no YAML is refused with its line", async () => {
   const answer = await bus.request(manifestsSubject("apply", adminPrincipal), "a: [1,\nb: {");
   expect(answer.headers[statusHeader]).toBe("400");
-  expect(parse(answer)).toMatchObject({ kind: "Status", reason: "BadRequest" });
+  expect(readJson(answer)).toMatchObject({ kind: "Status", reason: "BadRequest" });
 });
 
 test("manifests: a submission is kept, applied, and its result published", async () => {
@@ -102,9 +99,9 @@ test("manifests: a submission is kept, applied, and its result published", async
     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: submitted}\n",
     { headers: { "Nats-Msg-Id": "job-1" } },
   );
-  expect(parse(kept)).toMatchObject({ stream: "wherry-submits" });
+  expect(readJson(kept)).toMatchObject({ stream: "wherry-submits" });
   const result = await waitFor("the result", () => results[0]);
-  expect(parse(result).results).toMatchObject([{ name: "submitted", change: "created" }]);
+  expect(readJson(result).results).toMatchObject([{ name: "submitted", change: "created" }]);
   await expect(api.get(ConfigMap, "default/submitted")).resolves.toBeDefined();
 });
 
@@ -137,5 +134,5 @@ test("manifests: every committed change comes out, in order, and no Secret's dat
     expect(new TextDecoder().decode(event.data)).not.toContain(btoa("swordfish"));
   }
   const full = events.find(({ subject }) => subject.includes(".full.added.core.configmaps."));
-  expect(full && parse(full)).toMatchObject({ kind: "ConfigMap", data: { shown: "yes" } });
+  expect(full && readJson(full)).toMatchObject({ kind: "ConfigMap", data: { shown: "yes" } });
 });

@@ -17,6 +17,7 @@ import {
 } from "../../manifests/index.ts";
 import { realClock } from "../../runtime/real.ts";
 import { refusal, startApi, type TestApi } from "../harness/api.ts";
+import { readJson } from "../harness/messages.ts";
 
 let env: TestApi;
 let api: Api;
@@ -335,7 +336,7 @@ describe("apiserver: owners", () => {
     const ledgerApi = createApi(bus, realClock, { principal: ledgerPrincipal });
     const asked: BindPod[] = [];
     bus.subscribe(ledgerBindSubjects, async (message) => {
-      const ask = JSON.parse(new TextDecoder().decode(message.data)) as BindPod;
+      const ask = readJson<BindPod>(message);
       asked.push(ask);
       await bindBy(ledgerApi, ask);
       const answer: PodBound = { type: "bound" };

@@ -9,6 +9,7 @@ import { ConfigMap, type KubeObject, Pod } from "../../manifests/index.ts";
 import type { BusMessage, Subscription } from "../../runtime/bus.ts";
 import type { NatsBus } from "../../runtime/nats-bus.ts";
 import { startApi, type TestApi } from "../harness/api.ts";
+import { readJson } from "../harness/messages.ts";
 import { waitFor } from "../harness/wait.ts";
 
 let env: TestApi;
@@ -44,7 +45,7 @@ async function ask(verb: ApiVerb, query: object = {}, body?: object): Promise<An
     headers: { [queryHeader]: text },
   });
   const code = Number(answer.headers[statusHeader]);
-  return { code, body: JSON.parse(new TextDecoder().decode(answer.data)) };
+  return { code, body: readJson(answer) };
 }
 
 async function make(names: readonly string[], labels: Record<string, string> = {}): Promise<void> {
