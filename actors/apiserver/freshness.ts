@@ -65,8 +65,14 @@ function tooLarge(revision: number, current: number): Error {
   });
 }
 
+/** Of a watch: k8s:apiserver/pkg/storage/cacher/watch_cache.go. */
 export function tooOld(revision: number, floor: number): Error {
   return apiError("Expired", `too old resource version: ${revision} (${floor})`);
+}
+
+/** Of a list at exactly one revision: k8s:apiserver/pkg/storage/etcd3/errors.go. */
+export function listTooOld(): Error {
+  return apiError("Expired", "The resourceVersion for the provided list is too old.");
 }
 
 /** Anything else that the store says is told as it is. */

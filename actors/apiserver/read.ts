@@ -4,7 +4,7 @@ import { notFound } from "../../manifests/api-error.ts";
 import type { Entry } from "../../runtime/store/store.ts";
 import type { Page, Pages } from "./continue.ts";
 import type { FieldIndexes } from "./field-index.ts";
-import { assertLoaded, parseResourceVersion, tooOld, waitUntilFresh } from "./freshness.ts";
+import { assertLoaded, listTooOld, parseResourceVersion, waitUntilFresh } from "./freshness.ts";
 import type { PaceContext } from "./pace.ts";
 import { snapshotAt } from "./past.ts";
 import { presentList, presentObject } from "./present.ts";
@@ -92,7 +92,7 @@ async function openPage(
   await waitUntilFresh(resource.store, revision);
   if (revision && request.query.get("resourceVersionMatch") === "Exact") {
     const snapshot = await snapshotAt(resource.store, prefix, revision);
-    if (!snapshot) throw tooOld(revision, view.floor);
+    if (!snapshot) throw listTooOld();
     return { snapshot, after: "", passed: 0, pin: "" };
   }
   const snapshot = await context.indexes.snapshot(resource, request, prefix, selection);

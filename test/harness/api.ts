@@ -13,6 +13,7 @@ import { connectNats, type NatsBus } from "../../runtime/nats-bus.ts";
 import { realClock, realRandom } from "../../runtime/real.ts";
 import type { Journal } from "../../runtime/store/journal.ts";
 import { openJournals, openStores, type PerStore, type Stores } from "../../runtime/store/open.ts";
+import type { WindowLimits } from "../../runtime/store/window.ts";
 import { createSystem, type System } from "../../runtime/supervisor.ts";
 import { type NatsServer, startNatsServer } from "./nats-server.ts";
 import { waitFor } from "./wait.ts";
@@ -22,6 +23,8 @@ export const apiPrincipal = "system:wherry:api";
 export interface TestApiConfig extends Partial<ApiServerConfig> {
   /** Compacts the streams it finds, this long after. */
   readonly horizonMs?: Horizons;
+  /** What watchers can come back to, when it is to be less than a real store keeps. */
+  readonly window?: Partial<WindowLimits>;
 }
 
 export interface TestApi {
@@ -39,7 +42,8 @@ export interface TestApi {
 const log = createLog({ level: process.env.WHERRY_TEST_LOG === "debug" ? "debug" : "silent" });
 const world = { clock: realClock, random: realRandom, log };
 
-export async function startApi({ horizonMs, ...config }: TestApiConfig = {}): Promise<TestApi> {
+export async function startApi(options: TestApiConfig = {}): Promise<TestApi> {
+  const { horizonMs, window, ...config } = options;
   const server = await startNatsServer({ jetstream: { sync: "lazy" } });
   const undo: (() => Promise<unknown>)[] = [];
 
@@ -54,7 +58,7 @@ export async function startApi({ horizonMs, ...config }: TestApiConfig = {}): Pr
   async function start(more: Partial<ApiServerConfig> = {}) {
     const bus = await connect(apiPrincipal);
     const journals = await openJournals({ ...world, bus, serverVersion: bus.serverVersion });
-    const stores = openStores(journals, world);
+    const stores = openStores(journals, world, window ? { window } : {});
     undo.unshift(() => stores.close());
     const system = createSystem({ ...world, bus });
     undo.unshift(() => system.stop());

@@ -2,9 +2,10 @@
 
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { IncomingHttpHeaders } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ApiServerConfig } from "../../actors/apiserver/apiserver.ts";
 import { httpsEdge } from "../../actors/apiserver/doors/edge.ts";
 import { ensureTools } from "../../deploy/setup/index.ts";
 import {
@@ -13,15 +14,35 @@ import {
   issueServerCertificate,
 } from "../../runtime/pki.ts";
 import { realClock } from "../../runtime/real.ts";
-import { startApi, type TestApi } from "./api.ts";
+import { startApi, type TestApi, type TestApiConfig } from "./api.ts";
 
 export interface TestUser {
   readonly user: string;
   readonly groups: string[];
 }
 
+export interface Answer {
+  readonly code: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** Undefined unless the text is one object. */
+  readonly json: ReturnType<typeof JSON.parse>;
+}
+
+export interface Ask {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Buffer;
+  /** `nobody`: without a certificate. Default: `admin`. */
+  readonly user?: TestUser | "nobody";
+  readonly credentials?: { key: string; cert: string };
+}
+
 export interface TestHttpsApi extends TestApi {
+  /** Of the API actor that was started last. */
   readonly port: number;
+  /** One request over a connection of its own; resolves when its answer has ended. */
+  ask(path: string, options?: Ask): Promise<Answer>;
   readonly ca: string;
   /** Key and certificate of a user, as PEM. */
   credentials(user: TestUser): Promise<{ key: string; cert: string }>;
@@ -44,7 +65,7 @@ const validity = { clock: realClock, days: 1 };
 export const admin: TestUser = { user: "wherry-admin", groups: ["system:masters"] };
 
 export async function startHttpsApi(
-  config: Partial<ApiServerConfig> = {},
+  config: TestApiConfig = {},
   door: { stallMs?: number } = {},
 ): Promise<TestHttpsApi> {
   const dir = await mkdtemp(join(tmpdir(), "wherry-api-"));
@@ -75,6 +96,29 @@ export async function startHttpsApi(
   async function credentials(user: TestUser): Promise<{ key: string; cert: string }> {
     const { key, certificate } = await issueClientCertificate(authority, { ...user, ...validity });
     return { key, cert: certificate };
+  }
+
+  async function ask(path: string, options: Ask = {}): Promise<Answer> {
+    const { method = "GET", headers, body, user = admin } = options;
+    const own = user === "nobody" ? {} : await credentials(user);
+    const place = { host: "127.0.0.1", port, path, method, ca: authority.certificate };
+    const identity = options.credentials ?? own;
+    return await new Promise((resolve, reject) => {
+      const request = httpsRequest({ ...place, ...identity, headers, agent: false }, (response) => {
+        let text = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk) => {
+          text += chunk;
+        });
+        response.on("end", () => {
+          const isOne = text.startsWith("{") && !text.trimEnd().includes("\n");
+          const json = isOne ? JSON.parse(text) : undefined;
+          resolve({ code: response.statusCode ?? 0, headers: response.headers, text, json });
+        });
+      });
+      request.on("error", reject);
+      request.end(body);
+    });
   }
 
   async function kubeconfigOf(user: TestUser): Promise<string> {
@@ -110,7 +154,10 @@ export async function startHttpsApi(
   const tools = await ensureTools({ needs: ["kubectl"], install: true, log: () => {} });
   return {
     ...api,
-    port,
+    get port() {
+      return port;
+    },
+    ask,
     ca: authority.certificate,
     credentials,
     kubeconfig,

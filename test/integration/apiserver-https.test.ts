@@ -1,7 +1,6 @@
 /** The HTTPS door, by hand: both HTTP versions, negotiation, health, refusals, streams to a node. */
 
 import { connect as connectHttp2 } from "node:http2";
-import { request as httpsRequest } from "node:https";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import type { Api } from "../../actors/kit/client.ts";
@@ -11,7 +10,13 @@ import { ConfigMap, HorizontalPodAutoscalerV1, Pod } from "../../manifests/index
 import { createAuthority, issueClientCertificate } from "../../runtime/pki.ts";
 import { realClock } from "../../runtime/real.ts";
 import { openStream } from "../../runtime/stream.ts";
-import { admin, startHttpsApi, type TestHttpsApi, type TestUser } from "../harness/https.ts";
+import {
+  type Answer,
+  type Ask,
+  admin,
+  startHttpsApi,
+  type TestHttpsApi,
+} from "../harness/https.ts";
 import { readJson } from "../harness/messages.ts";
 import { waitFor } from "../harness/wait.ts";
 
@@ -27,46 +32,7 @@ afterAll(async () => {
   await env.dispose();
 });
 
-interface Answer {
-  code: number;
-  headers: Record<string, string | string[] | undefined>;
-  text: string;
-  json: ReturnType<typeof JSON.parse>;
-}
-
-interface Ask {
-  method?: string;
-  headers?: Record<string, string>;
-  body?: string | Buffer;
-  /** Undefined: without a certificate. */
-  user?: TestUser | "nobody";
-  credentials?: { key: string; cert: string };
-}
-
-async function ask(path: string, options: Ask = {}) {
-  const { method = "GET", headers, body, user = admin } = options;
-  const own = user === "nobody" ? {} : await env.credentials(user);
-  const credentials = options.credentials ?? own;
-  const place = { host: "127.0.0.1", port: env.port, path, method, ca: env.ca };
-  return await new Promise<Answer>((resolve, reject) => {
-    const request = httpsRequest(
-      { ...place, ...credentials, headers, agent: false },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8");
-        response.on("data", (chunk) => {
-          text += chunk;
-        });
-        response.on("end", () => {
-          const json = text.startsWith("{") ? JSON.parse(text) : undefined;
-          resolve({ code: response.statusCode ?? 0, headers: response.headers, text, json });
-        });
-      },
-    );
-    request.on("error", reject);
-    request.end(body);
-  });
-}
+const ask = (path: string, options?: Ask): Promise<Answer> => env.ask(path, options);
 
 const configMaps = "/api/v1/namespaces/default/configmaps";
 const jsonHeaders = { "content-type": "application/json" };
@@ -314,7 +280,7 @@ describe("https: what is asked", () => {
   });
 });
 
-test("https: a watch over HTTP/2 streams, and says when its revision is gone", async () => {
+test("https: a watch over HTTP/2 streams", async () => {
   const { key, cert } = await env.credentials(admin);
   const session = connectHttp2(`https://127.0.0.1:${env.port}`, { ca: env.ca, key, cert });
   const { json } = await ask(configMaps);
