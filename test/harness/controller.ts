@@ -18,6 +18,7 @@ import { createNetwork, type SimNetwork } from "../../runtime/sim/network.ts";
 import { createSimProcess, type SimHost, type SimProcess } from "../../runtime/sim/process.ts";
 import { createWorld, type SimWorld } from "../../runtime/sim/world.ts";
 import { openStores } from "../../runtime/store/open.ts";
+import type { WindowLimits } from "../../runtime/store/window.ts";
 import { hostJournal } from "../sim/host-journal.ts";
 
 export const controllersPrincipal = "system:wherry:controllers";
@@ -48,9 +49,17 @@ export interface Scene {
   dispose(): Promise<void>;
 }
 
-export async function startScene(
-  options: { seed?: number; writes?: readonly Write[]; apis?: number } = {},
-): Promise<Scene> {
+export interface SceneOptions {
+  seed?: number;
+  /** What the role `controllers` may write, beside what every owner may. */
+  writes?: readonly Write[];
+  /** What watchers can come back to, when it is to be less than a real store keeps. */
+  window?: Partial<WindowLimits>;
+  /** How many API actors; default 1. */
+  apis?: number;
+}
+
+export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const world = createWorld({ seed: options.seed ?? 1 });
   const network = createNetwork(world);
   const { clock, random } = world;
@@ -75,7 +84,7 @@ export async function startScene(
     host.system(host.connect({ principal: apiPrincipal })).spawn(apiserver, {
       replica: `${host.name}-${host.random.suffix(5)}`,
       principal: apiPrincipal,
-      stores: openStores(journals, host),
+      stores: openStores(journals, host, options.window ? { window: options.window } : {}),
       grants: new Map([[controllersPrincipal, grantsOf([...ownerWrites, ...writes])]]),
       serviceCidr: "10.96.0.0/16",
     });
