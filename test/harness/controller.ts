@@ -53,6 +53,8 @@ export interface SceneOptions {
   seed?: number;
   /** What the role `controllers` may write, beside what every owner may. */
   writes?: readonly Write[];
+  /** Who else may write that much. */
+  principals?: readonly string[];
   /** What watchers can come back to, when it is to be less than a real store keeps. */
   window?: Partial<WindowLimits>;
   /** How many API actors; default 1. */
@@ -67,6 +69,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const streams = { objects: stream(), events: stream(), leases: stream() };
   const processes: SimProcess[] = [];
   const writes = options.writes ?? [];
+  const writers = [controllersPrincipal, ...(options.principals ?? [])];
 
   const launch = (name: string, main: (host: SimHost) => void): SimProcess => {
     const process = createSimProcess({ network, name, main });
@@ -85,7 +88,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
       replica: `${host.name}-${host.random.suffix(5)}`,
       principal: apiPrincipal,
       stores: openStores(journals, host, options.window ? { window: options.window } : {}),
-      grants: new Map([[controllersPrincipal, grantsOf([...ownerWrites, ...writes])]]),
+      grants: new Map(writers.map((it) => [it, grantsOf([...ownerWrites, ...writes])])),
       serviceCidr: "10.96.0.0/16",
     });
   };
