@@ -62,6 +62,15 @@ test("owned: one of several candidates owns, and goes on owning", async () => {
   expect([...owners.keys()]).toEqual([first]);
 });
 
+test("owned: who starts together with the API need not be sent away, and owns at once", async () => {
+  scene.server.kill();
+  // The API answers before it has loaded.
+  for (const stream of Object.values(scene.streams)) stream.leaderless(300);
+  scene.server.start();
+  candidate("a");
+  expect(await waitMs("the owner", () => owners.has("a"), 5_000)).toBeLessThan(900);
+});
+
 test("owned: a planned stop hands over in under a second", async () => {
   const a = candidate("a");
   await scene.until("the owner", () => owners.has("a"));
