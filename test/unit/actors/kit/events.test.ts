@@ -104,10 +104,10 @@ test("recorder: an object may cause 25 events at once, then one in five minutes"
 });
 
 test("recorder: while the API is away recording returns at once, and goes on afterwards", async () => {
-  scene.server.kill();
+  scene.servers[0]?.kill();
   recorder.warning(ConfigMap, about("a"), "Early", "nobody listens");
   await scene.passes(2_000);
-  scene.server.start();
+  scene.servers[0]?.start();
   await scene.until("the event", async () => (await eventsAbout("a")).length > 0);
   recorder.warning(ConfigMap, about("a"), "Late", "somebody does");
   await scene.until("the other", async () => (await eventsAbout("a")).length === 2);

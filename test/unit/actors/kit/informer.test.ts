@@ -109,9 +109,9 @@ test("informer: after a partition that nobody was told of, nothing is missing", 
 test("informer: an API actor that dies is followed by the next, from the same revision", async () => {
   const told = await startReader();
   const wanted = await write("first", 5);
-  scene.server.kill();
+  scene.servers[0]?.kill();
   await scene.passes(1_000);
-  scene.server.start();
+  scene.servers[0]?.start();
   wanted.push(...(await write("second", 5)));
   await agrees(told);
   expect(told.lines).toEqual(wanted);

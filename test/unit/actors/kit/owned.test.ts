@@ -63,10 +63,10 @@ test("owned: one of several candidates owns, and goes on owning", async () => {
 });
 
 test("owned: who starts together with the API need not be sent away, and owns at once", async () => {
-  scene.server.kill();
+  scene.servers[0]?.kill();
   // The API answers before it has loaded.
   for (const stream of Object.values(scene.streams)) stream.leaderless(300);
-  scene.server.start();
+  scene.servers[0]?.start();
   candidate("a");
   expect(await waitMs("the owner", () => owners.has("a"), 5_000)).toBeLessThan(900);
 });
