@@ -15,9 +15,7 @@ export interface Essentials {
 const namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 export async function ensureEssentials(api: LocalApi, essentials: Essentials): Promise<void> {
-  await Promise.all(
-    namespaces.map((name) => api.ensure(Namespace, { metadata: { name }, spec: {} })),
-  );
+  for (const name of namespaces) await api.ensure(Namespace, { metadata: { name }, spec: {} });
   const { httpsPort, dnsAddress, serviceCidr } = essentials;
   // The well-known addresses, before anybody else can be given them.
   if (httpsPort !== undefined) await api.ensure(Service, kubernetesService(serviceCidr, httpsPort));
