@@ -82,7 +82,6 @@ async function openPage(
   prefix: string,
   selection: Selection | undefined,
 ): Promise<Page> {
-  const { view } = resource.store;
   const token = request.query.get("continue");
   if (token) {
     assertLoaded(resource.store);
