@@ -50,8 +50,8 @@ export async function startCluster(
   await startLedger(site, parts);
   const [place] = places;
   if (machine.engine && place) {
-    const { nft } = machine.tools;
-    if (options.proxy !== "none" && nft) await startProxy(site, { informers, nft });
+    const { ip, nft } = machine.tools;
+    if (options.proxy !== "none" && ip && nft) await startProxy(site, { informers, ip, nft });
     await startDns(site, { informers, place });
   }
   const closings: (() => void)[] = [];

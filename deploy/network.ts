@@ -17,7 +17,7 @@ const dnsPort = 53;
 
 export async function startProxy(
   site: Site,
-  { informers, nft }: { informers: Informers; nft: string },
+  { informers, ip, nft }: { informers: Informers; ip: string; nft: string },
 ): Promise<void> {
   const { identity, places, podCidr, serviceCidr } = site;
   const [first] = places;
@@ -26,6 +26,7 @@ export async function startProxy(
   const ranges = { podCidr: podCidr.text, serviceCidr: serviceCidr.text };
   const hostNetwork = createHostNetwork({
     ...ranges,
+    ip,
     bridge: { name: bridge, address: first.gateway },
     onSetting: noteSetting,
   });

@@ -76,7 +76,7 @@ export async function removeNetwork(
     await run(nft, ["-f", "-"], { input: `table ip ${table} {}\ndelete table ip ${table}\n` });
   }
   const { podCidr, serviceCidr } = identity;
-  await removeHostRoutes({ podCidr, serviceCidr });
+  await removeHostRoutes({ ip, podCidr, serviceCidr });
   for (const node of identity.nodes) {
     const { bridge } = podNetwork({ cluster: identity.id, node }, podCidr);
     await tryRun(ip, ["link", "delete", bridge]);

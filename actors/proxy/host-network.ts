@@ -13,6 +13,8 @@ export interface HostNetwork {
 }
 
 export interface HostNetworkConfig {
+  /** The program, of iproute2: not on every machine's PATH. */
+  ip: string;
   /** The pod bridge that Services are routed to, and the machine's address on it. */
   bridge: { name: string; address: string };
   podCidr: string;
@@ -69,12 +71,12 @@ export function computeSteps(
 export function createHostNetwork(config: HostNetworkConfig): HostNetwork {
   return {
     async ensure() {
-      const actual = { settings: await readSettings(), routes: await readRoutes() };
+      const actual = { settings: await readSettings(), routes: await readRoutes(config.ip) };
       for (const step of computeSteps(config, actual)) {
         if (step.type === "set") {
           await config.onSetting(step.setting, actual.settings.get(step.setting) ?? "");
           await writeFile(`/proc/sys/${step.setting}`, step.value);
-        } else await ip("route", "replace", ...step.route);
+        } else await run(config.ip, "route", "replace", ...step.route);
       }
     },
   };
@@ -82,14 +84,15 @@ export function createHostNetwork(config: HostNetworkConfig): HostNetwork {
 
 /** Takes the routes away again; those that are gone already are no error. */
 export async function removeHostRoutes(
-  config: Pick<HostNetworkConfig, "podCidr" | "serviceCidr">,
+  config: Pick<HostNetworkConfig, "ip" | "podCidr" | "serviceCidr">,
 ): Promise<void> {
-  for (const route of await readRoutes()) {
+  for (const route of await readRoutes(config.ip)) {
     const ours =
       route.dst === config.serviceCidr ||
       (route.type === "unreachable" && route.dst === config.podCidr);
-    if (ours)
-      await ip("route", "del", ...(route.type === "unicast" ? [] : [route.type]), route.dst);
+    if (!ours) continue;
+    const type = route.type === "unicast" ? [] : [route.type];
+    await run(config.ip, "route", "del", ...type, route.dst);
   }
 }
 
@@ -102,14 +105,14 @@ async function readSettings(): Promise<Map<string, string | undefined>> {
   return values;
 }
 
-async function readRoutes(): Promise<Route[]> {
-  return JSON.parse(await ip("-json", "-details", "-4", "route", "show")) as Route[];
+async function readRoutes(ip: string): Promise<Route[]> {
+  return JSON.parse(await run(ip, "-json", "-details", "-4", "route", "show")) as Route[];
 }
 
-async function ip(...args: string[]): Promise<string> {
+async function run(command: string, ...args: string[]): Promise<string> {
   try {
-    return (await promisify(execFile)("ip", args)).stdout;
+    return (await promisify(execFile)(command, args)).stdout;
   } catch (error) {
-    throw new Error(`ip ${args.join(" ")}: ${errorMessage(error)}`, { cause: error });
+    throw new Error(`${command} ${args.join(" ")}: ${errorMessage(error)}`, { cause: error });
   }
 }

@@ -29,6 +29,9 @@ page() {
 }
 served() { page | grep -o 'nginx-[a-z0-9]*-[a-z0-9]*'; }
 
+# The network is not this machine's alone: leave it as it was, also after a failure.
+trap 'npx wherry down --purge' EXIT
+
 say "npm start"
 start
 cat $log
@@ -43,5 +46,3 @@ await 60 served
 stop
 say "npm test -- ${*:-unit}"
 npm test -- "${@:-unit}"
-say "down --purge"
-npx wherry down --purge

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { createDockerEngine } from "../../actors/kubelet/engines/docker/index.ts";
 import { pauseImage } from "../../deploy/images/index.ts";
 import { run } from "../../deploy/setup/exec.ts";
+import { ensureTools } from "../../deploy/setup/index.ts";
 import { startTestDocker, type TestDocker } from "../harness/docker.ts";
 import { waitFor } from "../harness/wait.ts";
 import {
@@ -151,13 +152,14 @@ test("docker engine: sees nothing of another node or of strangers on the same Do
 });
 
 test("docker engine: a bridge removed behind Docker's back is made again", async () => {
+  const { ip } = await ensureTools({ needs: ["ip"], install: true, log: () => undefined });
   const node3 = open("node-3", "10.213.9.0/24");
   await node3.removeSandbox(await node3.runSandbox(sandboxConfig()));
-  await run("ip", ["link", "delete", node3.network.bridge]);
+  await run(ip, ["link", "delete", node3.network.bridge]);
   const second = await node3.runSandbox(sandboxConfig());
   expect((await node3.listSandboxes())[0]).toMatchObject({ id: second, running: true });
   // Now with a pod in it, which has lost its network and must say so.
-  await run("ip", ["link", "delete", node3.network.bridge]);
+  await run(ip, ["link", "delete", node3.network.bridge]);
   const third = await node3.runSandbox(sandboxConfig());
   const running = Object.fromEntries(
     (await node3.listSandboxes()).map((it) => [it.id, it.running]),

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readIdentity } from "../../deploy/identity.ts";
 import { isSameProcess, type ProcessIdentity } from "../../deploy/processes.ts";
 import { run } from "../../deploy/setup/exec.ts";
+import { ensureTools } from "../../deploy/setup/index.ts";
 import { prepareCluster, startCluster, type TestCluster } from "../harness/cluster.ts";
 import { differences, type MachinePicture, pictureOfMachine } from "../harness/machine.ts";
 import { waitFor } from "../harness/wait.ts";
@@ -50,7 +51,8 @@ describe("refusals", () => {
   });
 
   test("up: a range that overlaps a host route is refused by name", async () => {
-    await run("ip", ["route", "add", "10.201.7.0/24", "dev", "lo"]);
+    const { ip } = await ensureTools({ needs: ["ip"], install: true, log: () => undefined });
+    await run(ip, ["route", "add", "10.201.7.0/24", "dev", "lo"]);
     try {
       const ports = ["--https-port", "0", "--nats-port", "0"];
       const ran = await up("--pod-cidr", "10.201.0.0/16", ...ports);
@@ -58,7 +60,7 @@ describe("refusals", () => {
       expect(ran.stderr).toContain(expected);
       expect(ran.code).toBe(1);
     } finally {
-      await run("ip", ["route", "del", "10.201.7.0/24", "dev", "lo"]);
+      await run(ip, ["route", "del", "10.201.7.0/24", "dev", "lo"]);
     }
   });
 

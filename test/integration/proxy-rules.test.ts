@@ -58,8 +58,8 @@ const dialUdp = `
 beforeAll(async () => {
   nft = (await ensureTools({ needs: ["nft"], install: true, log: () => {} })).nft;
   netns = await createNetworkNamespace();
-  for (const pod of pods) await netns.run("ip", "address", "add", `${pod}/32`, "dev", "lo");
-  await netns.run("ip", "route", "add", "10.96.0.0/16", "dev", "lo", "src", "10.244.1.2");
+  for (const pod of pods) await netns.ip("address", "add", `${pod}/32`, "dev", "lo");
+  await netns.ip("route", "add", "10.96.0.0/16", "dev", "lo", "src", "10.244.1.2");
   const [enter, ...args] = netns.enter;
   rules = nftRules([enter, ...args, nft]);
   servers = spawn(enter, [...args, process.execPath, "-e", serverSource, ...pods]);
