@@ -10,11 +10,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../runtime/log.ts";
-import { isSameProcess, type ProcessIdentity, processIdentity } from "./processes.ts";
+import { endProcess, isSameProcess, type ProcessIdentity, processIdentity } from "./processes.ts";
+import { readRecord, removeRecord, writeRecord } from "./records.ts";
 
 export interface ChildSpec {
   /** As in logs and in the name of the record: `nats-server`. */
@@ -32,12 +33,6 @@ export interface ChildSpec {
   prepare?(): Promise<void>;
   readonly readyTimeoutMs: number;
   readonly stopTimeoutMs: number;
-}
-
-interface ChildRecord extends ProcessIdentity {
-  readonly name: string;
-  readonly command: string;
-  readonly fingerprint: string;
 }
 
 const restartBackoffMs = { first: 100, longest: 10_000 };
@@ -83,7 +78,7 @@ export class Child {
     this.#abort.abort();
     await this.#watching;
     if (this.#identity) await endProcess(this.#identity, this.spec.stopTimeoutMs);
-    await rm(recordPath(this.spec), { force: true });
+    await removeRecord(this.spec);
   }
 
   /** Leaves the child running for the next Wherry on this data, and stops looking after it. */
@@ -128,7 +123,13 @@ export class Child {
     if (identity === undefined) return this.#failed(pid === undefined ? failure : undefined);
     this.#adopted = false;
     this.#identity = identity;
-    await writeRecord(this.spec, identity);
+    const { name, command } = this.spec;
+    await writeRecord(this.spec, {
+      ...identity,
+      name,
+      command,
+      fingerprint: fingerprint(this.spec),
+    });
     if (await this.#becomesHealthy(identity)) return;
     await endProcess(identity, this.spec.stopTimeoutMs);
     await this.#failed();
@@ -189,78 +190,9 @@ export class Child {
   }
 }
 
-/** The child that an earlier Wherry recorded in a folder, if it still runs. */
-export async function runningRecord(
-  name: string,
-  runDir: string,
-): Promise<ProcessIdentity | undefined> {
-  const record = await readRecord({ name, runDir });
-  return record && (await isSameProcess(record)) ? record : undefined;
-}
-
-/** Ends the children recorded in a folder, of a Wherry that is gone: `wherry down`. */
-export async function stopRecorded(
-  name: string,
-  runDir: string,
-  timeoutMs: number,
-): Promise<boolean> {
-  const record = await readRecord({ name, runDir });
-  if (!record) return false;
-  const running = await isSameProcess(record);
-  if (running) await endProcess(record, timeoutMs);
-  await rm(recordPath({ name, runDir }), { force: true });
-  return running;
-}
-
-/** SIGTERM, then SIGKILL. Never signals a pid that has come to mean another process. */
-export async function endProcess(identity: ProcessIdentity, timeoutMs: number): Promise<void> {
-  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-    const deadline = performance.now() + timeoutMs;
-    if (!(await isSameProcess(identity))) return;
-    try {
-      process.kill(identity.pid, signal);
-    } catch {
-      return;
-    }
-    while (performance.now() < deadline) {
-      if (!(await isSameProcess(identity))) return;
-      await sleep(healthPollMs);
-    }
-  }
-  throw new Error(`process ${identity.pid} does not end`);
-}
-
 function fingerprint(spec: ChildSpec): string {
   const what = JSON.stringify([spec.command, spec.args, spec.configuration ?? ""]);
   return createHash("sha256").update(what).digest("hex").slice(0, 32);
-}
-
-function recordPath(spec: Pick<ChildSpec, "name" | "runDir">): string {
-  return join(spec.runDir, `${spec.name}.json`);
-}
-
-async function readRecord(
-  spec: Pick<ChildSpec, "name" | "runDir">,
-): Promise<ChildRecord | undefined> {
-  try {
-    return JSON.parse(await readFile(recordPath(spec), "utf8")) as ChildRecord;
-  } catch {
-    // Absent, or torn by a crash while it was written: either way there is nobody to adopt.
-    return undefined;
-  }
-}
-
-async function writeRecord(spec: ChildSpec, identity: ProcessIdentity): Promise<void> {
-  const path = recordPath(spec);
-  const record: ChildRecord = {
-    ...identity,
-    name: spec.name,
-    command: spec.command,
-    fingerprint: fingerprint(spec),
-  };
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.new`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
-  await rename(`${path}.new`, path);
 }
 
 async function lastLines(spec: ChildSpec): Promise<string> {

@@ -12,6 +12,7 @@ import Docker from "dockerode";
 import type { Log } from "../runtime/log.ts";
 import { Child } from "./children.ts";
 import { processIdentity } from "./processes.ts";
+import { runDirOf } from "./records.ts";
 
 export interface DockerEngine {
   readonly docker: Docker;
@@ -63,7 +64,7 @@ export function dockerdPaths(dataDir: string) {
     exec: `/run/wherry/${short}`,
     socket: join("/run/wherry", `${short}.sock`),
     pidfile: join("/run/wherry", `${short}.pid`),
-    runDir: join(resolve(dataDir), "run"),
+    runDir: runDirOf(resolve(dataDir)),
     cgroupParent: `/wherry-${short}`,
   };
 }

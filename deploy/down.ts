@@ -1,14 +1,14 @@
 /** `wherry down`: ends what runs on a data folder, and with `--purge` leaves nothing behind. */
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { createLog } from "../runtime/log.ts";
-import { runningRecord, stopRecorded } from "./children.ts";
 import { dockerdPaths, findDocker, startDockerd } from "./dockerd.ts";
 import { readIdentity } from "./identity.ts";
 import { lockData, lockHolder } from "./lock.ts";
 import { nodesDir } from "./node.ts";
+import { recordNames, runDirOf, runningRecord, stopRecorded } from "./records.ts";
+import { runPrefix } from "./run.ts";
 import { pathExists } from "./setup/cache.ts";
 import { ensureTools } from "./setup/index.ts";
 import { removeFromDocker, removeNetwork, removePauseImage } from "./teardown.ts";
@@ -27,6 +27,7 @@ const childTimeoutMs = 20_000;
 export async function down(options: DownOptions): Promise<void> {
   const { dataDir, purge, say } = options;
   if (!(await pathExists(dataDir))) return say(`${dataDir} does not exist: nothing to do`);
+  await endRuns(dataDir, say);
   await endWherry(dataDir, say);
   const lock = await lockData(dataDir);
   try {
@@ -36,6 +37,16 @@ export async function down(options: DownOptions): Promise<void> {
     await lock.release();
   }
   say(purge ? `Removed the cluster of ${dataDir}` : `Stopped the cluster of ${dataDir}`);
+}
+
+/** The further processes of the control plane go first, while NATS answers them. */
+async function endRuns(dataDir: string, say: (line: string) => void): Promise<void> {
+  const runDir = runDirOf(dataDir);
+  for (const name of await recordNames(runDir, runPrefix)) {
+    const running = await runningRecord({ name, runDir });
+    if (running) say(`Stopping process ${running.pid} (${running.command})`);
+    await stopRecorded({ name, runDir }, childTimeoutMs);
+  }
 }
 
 /** Asks the Wherry that runs on the folder to stop, and waits for it. */
@@ -52,9 +63,9 @@ async function endWherry(dataDir: string, say: (line: string) => void): Promise<
 }
 
 async function removeTraces(dataDir: string, purge: boolean): Promise<void> {
-  const runDir = join(dataDir, "run");
+  const runDir = runDirOf(dataDir);
   const identity = await readIdentity(dataDir);
-  await stopRecorded("nats-server", runDir, childTimeoutMs);
+  await stopRecorded({ name: "nats-server", runDir }, childTimeoutMs);
   if (!identity) return;
   const found = await findDocker();
   if (typeof found === "object") {
@@ -76,7 +87,8 @@ async function removeTraces(dataDir: string, purge: boolean): Promise<void> {
 async function removeOwnDocker(dataDir: string, cluster: string, purge: boolean): Promise<void> {
   const paths = dockerdPaths(dataDir);
   if (!(await pathExists(paths.root))) return;
-  const running = await runningRecord("dockerd", paths.runDir);
+  const record = { name: "dockerd", runDir: paths.runDir };
+  const running = await runningRecord(record);
   if (running) {
     await removeFromDocker(new Docker({ socketPath: paths.socket }), cluster);
   } else if (await pathExists(paths.exec)) {
@@ -86,6 +98,6 @@ async function removeOwnDocker(dataDir: string, cluster: string, purge: boolean)
     await removeFromDocker(engine.docker, cluster);
     await engine.child?.stop();
   }
-  await stopRecorded("dockerd", paths.runDir, childTimeoutMs);
+  await stopRecorded(record, childTimeoutMs);
   await removeDockerdTraces(dataDir, { data: purge });
 }

@@ -4,10 +4,8 @@
  * Everything that can be refused is refused before anything is started, by name: who holds the
  * port, which route a range overlaps, which command installs what is missing.
  */
-import { join } from "node:path";
 import { podNetwork } from "../actors/kubelet/engines/docker/network.ts";
 import type { Log } from "../runtime/log.ts";
-import { runningRecord } from "./children.ts";
 import { computeCidrTrouble, type HostRoute } from "./cidr.ts";
 import { type DockerEngine, findDocker, startDockerd } from "./dockerd.ts";
 import { type ClusterIdentity, newClusterId, readIdentity, writeIdentity } from "./identity.ts";
@@ -17,6 +15,7 @@ import type { Role } from "./nats/roles.ts";
 import { type NatsServer, startNats } from "./nats/server.ts";
 import { nodeNames, type UpOptions } from "./options.ts";
 import { assertPortFree, freePort } from "./ports.ts";
+import { runDirOf, runningRecord } from "./records.ts";
 import { run } from "./setup/exec.ts";
 import { ensureTools, type Tools } from "./setup/index.ts";
 import type { ToolName } from "./setup/tools.ts";
@@ -139,7 +138,8 @@ async function loadImages({ docker, owned }: DockerEngine, { say }: MachineOptio
 /** Keeps the id for good, and a freely chosen port for as long as it can be had. */
 async function chooseIdentity(up: UpOptions): Promise<ClusterIdentity> {
   const before = await readIdentity(up.dataDir);
-  const natsRuns = (await runningRecord("nats-server", join(up.dataDir, "run"))) !== undefined;
+  const natsServer = { name: "nats-server", runDir: runDirOf(up.dataDir) };
+  const natsRuns = (await runningRecord(natsServer)) !== undefined;
   const natsIsOurs = (port: number): boolean => natsRuns && before?.natsPort === port;
   const identity: ClusterIdentity = {
     id: before?.id ?? newClusterId(),

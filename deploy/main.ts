@@ -24,7 +24,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     )
     .command(
       "run <roles..>",
-      "start roles of the control plane in one more process: api, controllers, scheduler, ledger",
+      "join the cluster of a data folder with one more process: api, controllers, scheduler, ledger",
       (it) =>
         it.positional("roles", { type: "string", array: true, demandOption: true }).options({
           data: dataOption(),
@@ -45,7 +45,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     )
     .command(
       "down",
-      "stop the cluster of a data folder",
+      "stop the cluster of a data folder, whatever runs of it",
       (it) =>
         it.options({
           data: dataOption(),

@@ -1,5 +1,6 @@
-/** Processes as /proc shows them: which one a pid means, and who holds a port. */
+/** Processes as /proc shows them: which one a pid means, who holds a port; and how one is ended. */
 import { readdir, readFile, readlink } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** A pid alone says little, pids are used again; with its start time since boot it is unique. */
 export interface ProcessIdentity {
@@ -30,6 +31,26 @@ export async function processIdentity(pid: number): Promise<ProcessIdentity | un
 export async function isSameProcess(identity: ProcessIdentity): Promise<boolean> {
   const now = await processIdentity(identity.pid);
   return now?.startTime === identity.startTime && now.bootId === identity.bootId;
+}
+
+const endPollMs = 15;
+
+/** SIGTERM, then SIGKILL. Never signals a pid that has come to mean another process. */
+export async function endProcess(identity: ProcessIdentity, timeoutMs: number): Promise<void> {
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    const deadline = performance.now() + timeoutMs;
+    if (!(await isSameProcess(identity))) return;
+    try {
+      process.kill(identity.pid, signal);
+    } catch {
+      return;
+    }
+    while (performance.now() < deadline) {
+      if (!(await isSameProcess(identity))) return;
+      await sleep(endPollMs);
+    }
+  }
+  throw new Error(`process ${identity.pid} does not end`);
 }
 
 export async function commandLine(pid: number): Promise<string> {

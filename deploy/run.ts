@@ -1,13 +1,13 @@
 /**
  * `wherry run <role…>`: a further process of the control plane, which joins the cluster that runs on
  * a data folder by way of its NATS. What is owned goes to it when the owner is gone; what is
- * replicated shares the work at once.
+ * replicated shares the work at once. It ends by a signal, or by `wherry down`.
  */
 import { createLog, type LogLevel } from "../runtime/log.ts";
 import type { Stores } from "../runtime/store/open.ts";
 import { createSystem } from "../runtime/supervisor.ts";
 import { ensureCertificates, serverHosts } from "./certificates.ts";
-import { parseCidr } from "./cidr.ts";
+import { type Cidr, parseCidr } from "./cidr.ts";
 import {
   newOwnerIdentity,
   openInformers,
@@ -16,13 +16,14 @@ import {
   startLedger,
   startScheduler,
 } from "./control-plane.ts";
-import { readIdentity } from "./identity.ts";
+import { type ClusterIdentity, readIdentity } from "./identity.ts";
 import { MachineError } from "./machine.ts";
 import { type Credentials, ensureCredentials } from "./nats/credentials.ts";
 import type { Role } from "./nats/roles.ts";
 import { defaults, UsageError } from "./options.ts";
 import { computePlaces, serviceAddress } from "./places.ts";
 import { freePort } from "./ports.ts";
+import { recordOfThisProcess, removeRecord, runDirOf, writeRecord } from "./records.ts";
 import type { Site } from "./site.ts";
 import { stopSignal } from "./up.ts";
 import { Connections } from "./world.ts";
@@ -44,17 +45,34 @@ export function readRunRoles(given: readonly string[]): RunOptions["roles"] {
   return runnable.filter((role) => given.includes(role));
 }
 
+/** Begins the names of the records of such processes; see records.ts. */
+export const runPrefix = "run-";
+
 export async function runRoles(options: RunOptions): Promise<void> {
   const { stopped } = stopSignal();
-  const site = await joinSite(options);
-  const stores = options.roles.includes("api") ? await startApi(site) : undefined;
+  const identity = await readJoined(options.dataDir);
+  const record = { name: `${runPrefix}${process.pid}`, runDir: runDirOf(options.dataDir) };
+  await writeRecord(record, await recordOfThisProcess(record.name));
+  try {
+    await serve(await joinSite(identity, options), options.roles, stopped);
+  } finally {
+    await removeRecord(record);
+  }
+}
+
+async function serve(
+  site: Site,
+  roles: RunOptions["roles"],
+  stopped: Promise<void>,
+): Promise<void> {
+  const stores = roles.includes("api") ? await startApi(site) : undefined;
   const informers = await openInformers(site, "controllers");
   const parts = { informers, identity: newOwnerIdentity() };
-  if (options.roles.includes("controllers")) await startControllers(site, parts);
-  if (options.roles.includes("scheduler")) await startScheduler(site, parts);
-  if (options.roles.includes("ledger")) await startLedger(site, parts);
+  if (roles.includes("controllers")) await startControllers(site, parts);
+  if (roles.includes("scheduler")) await startScheduler(site, parts);
+  if (roles.includes("ledger")) await startLedger(site, parts);
   const api = stores ? ` (API at https://${site.listen}:${site.httpsPort})` : "";
-  process.stdout.write(`Wherry runs ${options.roles.join(", ")}${api}\n`);
+  process.stdout.write(`Wherry runs ${roles.join(", ")}${api}\n`);
   await stopped;
   await stop(site, informers, stores);
 }
@@ -66,13 +84,24 @@ async function stop(site: Site, informers: { close(): void }, stores?: Stores): 
   await site.connections.close();
 }
 
-async function joinSite({ dataDir, roles, clusterDomain }: RunOptions): Promise<Site> {
+interface Joined {
+  readonly identity: ClusterIdentity;
+  readonly podCidr: Cidr;
+  readonly serviceCidr: Cidr;
+}
+
+async function readJoined(dataDir: string): Promise<Joined> {
   const identity = await readIdentity(dataDir);
   const podCidr = parseCidr(identity?.podCidr ?? "");
   const serviceCidr = parseCidr(identity?.serviceCidr ?? "");
-  if (!identity || !podCidr || !serviceCidr) {
-    throw new MachineError(`${dataDir} holds no cluster to join: start one with wherry up`);
-  }
+  if (identity && podCidr && serviceCidr) return { identity, podCidr, serviceCidr };
+  throw new MachineError(`${dataDir} holds no cluster to join: start one with wherry up`);
+}
+
+async function joinSite(
+  { identity, podCidr, serviceCidr }: Joined,
+  { dataDir, roles, clusterDomain }: RunOptions,
+): Promise<Site> {
   const log = createLog({ level: (process.env.WHERRY_LOG ?? "warn") as LogLevel });
   const listen = defaults.listen;
   const addresses = [listen, serviceAddress(serviceCidr, "kubernetes")];

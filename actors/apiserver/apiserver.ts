@@ -135,6 +135,8 @@ class ApiServer implements Behavior<ApiServerMessage> {
   }
 
   async stop(): Promise<void> {
+    // Without NATS a write waits for its return; the lease runs out by itself.
+    if (!this.#ctx.bus.connected) return;
     try {
       await this.#presence.leave();
     } catch (error) {

@@ -4,6 +4,7 @@ import { connect as connectSocket } from "node:net";
 import { join, resolve } from "node:path";
 import type { Log } from "../../runtime/log.ts";
 import { Child } from "../children.ts";
+import { runDirOf } from "../records.ts";
 import { describeUsers, renderNatsConfig } from "./config.ts";
 import { type Credentials, ensureCredentials } from "./credentials.ts";
 import type { Role } from "./roles.ts";
@@ -53,7 +54,7 @@ export async function startNats(options: NatsServerOptions): Promise<NatsServer>
       command: options.natsServer,
       args: ["--config", configFile],
       configuration,
-      runDir: join(dataDir, "run"),
+      runDir: runDirOf(dataDir),
       healthy: () => isServing(options.host, options.port),
       prepare: () => writeFile(configFile, describeUsers(users) + configuration, { mode: 0o600 }),
       readyTimeoutMs,

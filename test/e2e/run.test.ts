@@ -5,6 +5,13 @@ import { connect } from "node:net";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readIdentity } from "../../deploy/identity.ts";
+import {
+  recordNames,
+  recordOfThisProcess,
+  runDirOf,
+  runningRecord,
+  writeRecord,
+} from "../../deploy/records.ts";
 import { type Json, startCluster, type TestCluster } from "../harness/cluster.ts";
 import { waitFor } from "../harness/wait.ts";
 
@@ -19,6 +26,11 @@ let server: string;
 beforeAll(async () => {
   const listen = ["--listen", "0.0.0.0"];
   cluster = await startCluster({ args: ["--engine", "sim", "--nodes", "2", ...listen] });
+  await startSecond();
+});
+
+async function startSecond(): Promise<void> {
+  said = "";
   const roles = ["api", "controllers", "scheduler", "ledger"];
   second = spawn(process.execPath, [program, "run", ...roles, "--data", cluster.dataDir], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -32,7 +44,7 @@ beforeAll(async () => {
     if (second.exitCode !== null) throw new Error(said);
     return /Wherry runs .*API at (https:\S+)\)/.exec(said)?.[1];
   });
-});
+}
 
 afterAll(async () => {
   second?.kill("SIGKILL");
@@ -85,6 +97,34 @@ test("run: SIGTERM ends it cleanly, and all is there when the first comes back",
   expect(await exit).toEqual([0, null]);
   await cluster.up({ args: ["--engine", "sim", "--nodes", "2"] });
   await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+});
+
+test("down: ends such processes too, and nobody else's that a record happens to name", async () => {
+  await startSecond();
+  const exit = once(second, "exit");
+  const runDir = runDirOf(cluster.dataDir);
+  const stranger = { name: "run-1", runDir };
+  const ours = await recordOfThisProcess(stranger.name);
+  await writeRecord(stranger, { ...ours, startTime: `${Number(ours.startTime) - 1}` });
+  const ran = await cluster.wherry("down");
+  expect(ran.stdout).toContain(`Stopping process ${second.pid} (`);
+  expect(ran.stdout).toContain(`Stopping process ${cluster.pid} (`);
+  expect(ran.stdout).not.toContain(`${process.pid}`);
+  expect(ran.code).toBe(0);
+  expect(await exit).toEqual([0, null]);
+  expect(await recordNames(runDir, "")).toEqual([]);
+});
+
+test("down: ends one that was left alone with a NATS that is gone", async () => {
+  await cluster.up({ args: ["--engine", "sim", "--nodes", "2"] });
+  await startSecond();
+  const exit = once(second, "exit");
+  const nats = await runningRecord({ name: "nats-server", runDir: runDirOf(cluster.dataDir) });
+  await cluster.end("SIGKILL");
+  process.kill(nats?.pid ?? 0, "SIGKILL");
+  const ran = await cluster.wherry("down");
+  expect(ran.code).toBe(0);
+  expect(await exit).toEqual([0, null]);
 });
 
 test.each([
