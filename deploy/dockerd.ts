@@ -44,9 +44,10 @@ export async function dockerTrouble(docker: Docker): Promise<"absent" | "forbidd
   }
 }
 
-/** The Docker that runs on this machine already and lets us in. */
-export async function findDocker(): Promise<DockerEngine | "absent" | "forbidden"> {
-  const socketPath = defaultSocket();
+/** The Docker that runs on this machine already, and whether it lets us in. */
+export async function findDocker(
+  socketPath = defaultSocket(),
+): Promise<DockerEngine | "absent" | "forbidden"> {
   if (socketPath === undefined) return "absent";
   const docker = new Docker({ socketPath });
   const trouble = await dockerTrouble(docker);

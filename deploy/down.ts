@@ -4,8 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { createLog } from "../runtime/log.ts";
 import { dockerdPaths, findDocker, startDockerd } from "./dockerd.ts";
-import { readIdentity } from "./identity.ts";
+import { type ClusterIdentity, readIdentity } from "./identity.ts";
 import { lockData, lockHolder } from "./lock.ts";
+import { MachineError } from "./machine.ts";
 import { nodesDir } from "./node.ts";
 import { recordNames, runDirOf, runningRecord, stopRecorded } from "./records.ts";
 import { runPrefix } from "./run.ts";
@@ -67,11 +68,7 @@ async function removeTraces(dataDir: string, purge: boolean): Promise<void> {
   const identity = await readIdentity(dataDir);
   await stopRecorded({ name: "nats-server", runDir }, childTimeoutMs);
   if (!identity) return;
-  const found = await findDocker();
-  if (typeof found === "object") {
-    await removeFromDocker(found.docker, identity.id);
-    if (purge) await removePauseImage(found.docker);
-  }
+  await leaveForeignDocker(identity, purge);
   await removeOwnDocker(dataDir, identity.id, purge);
   await unmountBelow(nodesDir(dataDir));
   const tools = await ensureTools({
@@ -81,6 +78,20 @@ async function removeTraces(dataDir: string, purge: boolean): Promise<void> {
   }).catch(() => undefined);
   // Without them no network was ever made.
   if (tools) await removeNetwork(identity, tools);
+}
+
+/** Somebody else's Docker is asked to remove what is ours. */
+async function leaveForeignDocker(identity: ClusterIdentity, purge: boolean): Promise<void> {
+  const { id, foreignDocker } = identity;
+  if (foreignDocker === undefined) return;
+  const found = await findDocker(foreignDocker);
+  if (typeof found === "string") {
+    throw new MachineError(
+      `the Docker at ${foreignDocker} is ${found}: start it, for it may hold containers of ours`,
+    );
+  }
+  await removeFromDocker(found.docker, id);
+  if (purge) await removePauseImage(found.docker);
 }
 
 /** Our own dockerd removes its containers itself; when it does not run it is started for that. */

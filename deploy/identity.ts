@@ -11,6 +11,8 @@ export interface ClusterIdentity {
   readonly podCidr: string;
   readonly serviceCidr: string;
   readonly nodes: readonly string[];
+  /** The socket of the Docker it runs on, where that is somebody else's. */
+  readonly foreignDocker?: string;
 }
 
 /** The nftables table of a cluster. */

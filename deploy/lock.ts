@@ -5,7 +5,7 @@
  * when that process dies, however it dies. A file beside the data says who holds it.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { isSameProcess, type ProcessIdentity, processIdentity } from "./processes.ts";
@@ -18,13 +18,13 @@ export interface LockHolder extends ProcessIdentity {
   readonly command: string;
 }
 
-export class DataLockedError extends Error {
-  override readonly name = "DataLockedError";
+/** Somebody else's Wherry runs on the folder, or it is not ours to write. */
+export class DataFolderError extends Error {
+  override readonly name = "DataFolderError";
 }
 
 export async function lockData(dataDir: string): Promise<DataLock> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const folder = await realpath(dataDir);
+  const folder = await ensureWritable(dataDir);
   const note = join(folder, "lock");
   const name = createHash("sha256").update(folder).digest("hex").slice(0, 32);
   const server = createServer((socket) => socket.destroy());
@@ -36,7 +36,7 @@ export async function lockData(dataDir: string): Promise<DataLock> {
     if (error.code !== "EADDRINUSE") throw error;
     const holder = await lockHolder(folder);
     const who = holder ? `process ${holder.pid} (${holder.command})` : "another Wherry";
-    throw new DataLockedError(`the data folder ${folder} is in use by ${who}`, { cause: error });
+    throw new DataFolderError(`the data folder ${folder} is in use by ${who}`, { cause: error });
   });
   const identity = await processIdentity(process.pid);
   const command = process.argv.slice(1).join(" ");
@@ -47,6 +47,21 @@ export async function lockData(dataDir: string): Promise<DataLock> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Makes the folder if it is absent; returns its real path. */
+async function ensureWritable(dataDir: string): Promise<string> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await access(dataDir, constants.W_OK | constants.X_OK);
+    return await realpath(dataDir);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const advice = "run as its owner, or choose another with --data";
+    throw new DataFolderError(`cannot write the data folder ${dataDir} (${code}): ${advice}`, {
+      cause: error,
+    });
+  }
 }
 
 /** The living process that noted itself as the holder. */

@@ -7,7 +7,7 @@
 import { podNetwork } from "../actors/kubelet/engines/docker/network.ts";
 import type { Log } from "../runtime/log.ts";
 import { computeCidrTrouble, type HostRoute } from "./cidr.ts";
-import { type DockerEngine, findDocker, startDockerd } from "./dockerd.ts";
+import { type DockerEngine, defaultSocket, findDocker, startDockerd } from "./dockerd.ts";
 import { type ClusterIdentity, newClusterId, readIdentity, writeIdentity } from "./identity.ts";
 import { ensureImages, isPublicRegistryReachable } from "./images/index.ts";
 import { type DataLock, lockData } from "./lock.ts";
@@ -49,12 +49,13 @@ const loopback = "127.0.0.1";
 
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const { up, log } = options;
+  assertPrivileges(up);
   const lock = await lockData(up.dataDir);
   const started: (() => Promise<void>)[] = [];
   try {
     const found = up.engine === "sim" ? undefined : await lookForDocker();
     const tools = await findTools(options, found);
-    const identity = await chooseIdentity(up);
+    const identity = await chooseIdentity(up, found?.socketPath);
     await assertRanges(up, identity, tools.ip);
     const startingNats = startNats({
       dataDir: up.dataDir,
@@ -87,11 +88,19 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   }
 }
 
+/** The right to use Docker is not enough. */
+function assertPrivileges({ engine }: UpOptions): void {
+  if (engine === "sim" || process.getuid?.() === 0) return;
+  throw new MachineError(
+    "pod networks and Service addresses take root: run as root, or only pretend: --engine sim",
+  );
+}
+
 async function lookForDocker(): Promise<DockerEngine | undefined> {
   const found = await findDocker();
   if (found === "forbidden") {
     throw new MachineError(
-      "a Docker runs here, but we have no right to use it: run as root, or join its group",
+      `the Docker at ${defaultSocket()} refuses us: mend its rights, or name another by DOCKER_HOST`,
     );
   }
   return found === "absent" ? undefined : found;
@@ -102,13 +111,7 @@ async function findTools(
   docker: DockerEngine | undefined,
 ): Promise<Tools<"nats-server"> & Partial<Tools>> {
   const needs = new Set<ToolName>(["nats-server"]);
-  const isRoot = process.getuid?.() === 0;
   if (up.engine !== "sim") {
-    if (!isRoot) {
-      throw new MachineError(
-        "pod networks and Service addresses take root; without it there is --engine sim",
-      );
-    }
     needs.add("ip");
     if (up.proxy !== "none") needs.add("nft");
     if (!docker) needs.add("dockerd");
@@ -136,7 +139,10 @@ async function loadImages({ docker, owned }: DockerEngine, { say }: MachineOptio
 }
 
 /** Keeps the id for good, and a freely chosen port for as long as it can be had. */
-async function chooseIdentity(up: UpOptions): Promise<ClusterIdentity> {
+async function chooseIdentity(
+  up: UpOptions,
+  foreignDocker: string | undefined,
+): Promise<ClusterIdentity> {
   const before = await readIdentity(up.dataDir);
   const natsServer = { name: "nats-server", runDir: runDirOf(up.dataDir) };
   const natsRuns = (await runningRecord(natsServer)) !== undefined;
@@ -150,6 +156,7 @@ async function chooseIdentity(up: UpOptions): Promise<ClusterIdentity> {
     podCidr: up.podCidr.text,
     serviceCidr: up.serviceCidr.text,
     nodes: nodeNames(up),
+    foreignDocker,
   };
   await writeIdentity(up.dataDir, identity);
   return identity;

@@ -4,7 +4,7 @@ import yargs from "yargs";
 import { addCliCommands, CommandError } from "../actors/cli/index.ts";
 import { ApiError } from "../manifests/api-error.ts";
 import { down } from "./down.ts";
-import { DataLockedError } from "./lock.ts";
+import { DataFolderError } from "./lock.ts";
 import { MachineError } from "./machine.ts";
 import { addUpOptions, dataOption, defaults, readUpOptions, UsageError } from "./options.ts";
 import { readRunRoles, runRoles } from "./run.ts";
@@ -83,7 +83,7 @@ function say(line: string): void {
 /** Our own refusals are whole sentences; anything else is a bug, and its stack says where. */
 function describe(error: unknown): string {
   if (error instanceof ApiError) return `Error from server (${error.reason}): ${error.message}`;
-  const refusals = [UsageError, CommandError, DataLockedError, MachineError, MissingToolsError];
+  const refusals = [UsageError, CommandError, DataFolderError, MachineError, MissingToolsError];
   if (refusals.some((kind) => error instanceof kind)) return (error as Error).message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -25,7 +25,7 @@ export async function up(options: UpOptions): Promise<void> {
   } finally {
     say("Stopping");
     await cluster?.stop();
-    await stopMachine(machine, options);
+    await stopMachine(machine, options, say);
   }
 }
 
@@ -33,9 +33,18 @@ function rolesOf(options: UpOptions): Role[] {
   return [...actorRoles, "admin", ...nodeNames(options).map((name): Role => `node:${name}`)];
 }
 
-async function stopMachine(machine: Machine, options: UpOptions): Promise<void> {
+async function stopMachine(
+  machine: Machine,
+  options: UpOptions,
+  say: (line: string) => void,
+): Promise<void> {
   const { engine, identity, tools } = machine;
-  if (engine && !options.keep) await removeFromDocker(engine.docker, identity.id);
+  if (engine && !options.keep) {
+    // A Docker that does not answer must not keep the rest from its end.
+    await removeFromDocker(engine.docker, identity.id).catch((error: Error) => {
+      say(`Docker may still hold containers (${error.message}): wherry down removes them`);
+    });
+  }
   if (options.keep) await engine?.child?.abandon();
   else await engine?.child?.stop();
   await machine.nats.child.stop();

@@ -8,6 +8,8 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -36,11 +38,21 @@ export function ensureDependencies() {
   const installed = join(root, "node_modules/.package-lock.json");
   const lock = join(root, "package-lock.json");
   if (existsSync(installed) && sameDependencies(lock, installed)) return;
+  assertWritable();
   process.stdout.write("Installing the dependencies of package-lock.json (npm ci)\n");
   const args = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
   const { status } = spawnSync("npm", args, { cwd: root, stdio: "inherit" });
   if (status !== 0) {
     process.stderr.write("npm ci failed: the dependencies cannot be had.\n");
+    process.exit(1);
+  }
+}
+
+function assertWritable() {
+  try {
+    accessSync(root, constants.W_OK);
+  } catch {
+    process.stderr.write(`Cannot write to ${root}: run as its owner, or clone it for yourself.\n`);
     process.exit(1);
   }
 }
@@ -62,6 +74,7 @@ export async function ensureBundle() {
   if (existsSync(bundle) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) {
     return pathToFileURL(bundle).href;
   }
+  assertWritable();
   const { build, stop } = await import("esbuild");
   mkdirSync(cache, { recursive: true });
   const staged = `${bundle}.${process.pid}`;

@@ -73,14 +73,12 @@ export async function ensurePackages<P extends string>(
 
 function missingTools(missing: readonly ToolName[]): MissingToolsError {
   const lines = missing.map((name) => `  ${name}: ${tools[name].purpose}`);
-  const plain = new Set(
-    missing
-      .filter((it) => (tools[it] as Tool).suites[0] === "machine")
-      .map((it) => tools[it].package),
-  );
-  const command = `apt-get install --no-install-recommends ${[...plain].join(" ")}`;
+  // The machine's own release has not all of them, or not new enough.
+  const plain = missing.every((it) => (tools[it] as Tool).suites[0] === "machine");
+  const packages = [...new Set(missing.map((it) => tools[it].package))].join(" ");
+  const other = plain ? `, or install them: apt-get install ${packages}` : "";
   return new MissingToolsError(
-    `missing, and not to be installed:\n${lines.join("\n")}\nRun once without --no-install, or: ${command}`,
+    `missing, and not to be fetched:\n${lines.join("\n")}\nFetch them once: npx wherry setup${other}`,
   );
 }
 
