@@ -51,10 +51,13 @@ async function child(name: "nats-server" | "dockerd"): Promise<ProcessIdentity> 
   return JSON.parse(await readFile(join(cluster.dataDir, `run/${name}.json`), "utf8"));
 }
 
-/** Ends a child with SIGKILL, and waits for the one in its place. */
-async function killChild(name: "nats-server" | "dockerd"): Promise<void> {
+/** Ends a child, and waits for the one in its place. */
+async function killChild(
+  name: "nats-server" | "dockerd",
+  signal: "SIGKILL" | "SIGTERM" = "SIGKILL",
+): Promise<void> {
   const killed = await child(name);
-  process.kill(killed.pid, "SIGKILL");
+  process.kill(killed.pid, signal);
   await waitFor(`another ${name}`, async () => {
     const now = await child(name);
     return now.pid !== killed.pid && (await isSameProcess(now));
@@ -147,14 +150,17 @@ async function expectCleanMachine(): Promise<void> {
   });
 }
 
-test("dockerd killed with -9: pods live on, and the node goes on with its work", async () => {
-  const running = await containers();
-  await killChild("dockerd");
-  await expectService();
-  await expectWork("after-dockerd");
-  await cluster.kubectl("wait", "--for=condition=Ready", "node/node-1", "--timeout=30s");
-  expect(await containers()).toEqual(running);
-});
+test.each(["SIGKILL", "SIGTERM"] as const)(
+  "dockerd ended by %s: pods live on, and the node goes on with its work",
+  async (signal) => {
+    const running = await containers();
+    await killChild("dockerd", signal);
+    await expectService();
+    await expectWork(`after-${signal.toLowerCase()}`);
+    await cluster.kubectl("wait", "--for=condition=Ready", "node/node-1", "--timeout=30s");
+    expect(await containers()).toEqual(running);
+  },
+);
 
 test("dockerd that hangs: the node is not ready until it answers again, and pods live on", async () => {
   const running = await containers();

@@ -1,5 +1,5 @@
 /** Starting and stopping: what is refused and how it is said, what survives, what is left behind. */
-import { readFile } from "node:fs/promises";
+import { chmod, chown, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -62,6 +62,54 @@ describe("refusals", () => {
     } finally {
       await run(ip, ["route", "del", "10.201.7.0/24", "dev", "lo"]);
     }
+  });
+
+  // May read what root has, our program among it, and nothing more.
+  const nobody = [
+    ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+    ...["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"],
+  ];
+
+  test("up: without root it says what takes root, and what does not", async () => {
+    const ran = await cluster.wherryBy(nobody, {}, "up");
+    expect(ran.stderr).toBe(
+      "wherry: pod networks and Service addresses take root: run as root, or only pretend: --engine sim\n",
+    );
+    expect(ran.code).toBe(1);
+  });
+
+  test.each(["up", "down"])("%s: a data folder of somebody else's is refused", async (command) => {
+    const engine = command === "up" ? ["--engine", "sim"] : [];
+    const ran = await cluster.wherryBy(nobody, {}, command, ...engine);
+    expect(ran.stderr).toBe(
+      `wherry: cannot write the data folder ${cluster.dataDir} (EACCES): run as its owner, or choose another with --data\n`,
+    );
+    expect(ran.code).toBe(1);
+  });
+
+  test("up: a Docker that refuses us is named", async () => {
+    const socket = join(cluster.dataDir, "docker.sock");
+    const server = createServer().listen(socket);
+    await new Promise((resolve) => server.once("listening", resolve));
+    await chown(socket, 65_534, 65_534);
+    await chmod(socket, 0o600);
+    // Root, without root's power over files.
+    const powerless = ["setpriv", "--bounding-set=-dac_override"];
+    const ran = await cluster.wherryBy(powerless, { DOCKER_HOST: `unix://${socket}` }, "up");
+    await new Promise((resolve) => server.close(resolve));
+    expect(ran.stderr).toContain(`the Docker at ${socket} refuses us`);
+    expect(ran.code).toBe(1);
+  });
+
+  test("up --no-install: without the tools it says which, and how to get them", async () => {
+    const nothing = join(cluster.dataDir, "nothing");
+    const env = { PATH: nothing, WHERRY_CACHE: nothing, DOCKER_HOST: `unix://${nothing}` };
+    const ran = await cluster.wherryBy([], env, "up", "--no-install");
+    expect(ran.stderr).toMatch(
+      /^wherry: missing, and not to be fetched:\n {2}nats-server: the message bus/,
+    );
+    expect(ran.stderr).toMatch(/\nFetch them once: npx wherry setup\n$/);
+    expect(ran.code).toBe(1);
   });
 
   test("down: of a folder that does not exist, or never ran, is no error", async () => {

@@ -141,10 +141,14 @@ export class TestCluster {
 
   /** Our own CLI, on this cluster. */
   async wherry(...args: string[]): Promise<Ran> {
-    return await this.#run(process.execPath, [program, ...args], undefined, {
-      WHERRY_DATA: this.dataDir,
-      KUBECONFIG: this.kubeconfig,
-    });
+    return await this.wherryBy([], {}, ...args);
+  }
+
+  /** Started by another program, such as setpriv, and with more in the environment. */
+  async wherryBy(by: string[], env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ran> {
+    const [file = "", ...rest] = [...by, process.execPath, program, ...args];
+    const ours = { WHERRY_DATA: this.dataDir, KUBECONFIG: this.kubeconfig };
+    return await this.#run(file, rest, undefined, { ...ours, ...env });
   }
 
   /** Our own CLI, for a command that goes on until it is told to end. */

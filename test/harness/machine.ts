@@ -48,7 +48,10 @@ async function cgroups(folder: string, depth: number): Promise<string[]> {
   return [...below, ...(await Promise.all(below.map((it) => cgroups(it, depth - 1)))).flat()];
 }
 
-/** Of engines, by program: pids come and go for many reasons that are not ours. */
+/**
+ * Of engines, by program: pids come and go for many reasons that are not ours. Neither are the
+ * servers that other suites start meanwhile (harness/nats-server.ts).
+ */
 async function processes(): Promise<string[]> {
   const pids = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry));
   const commands = await Promise.all(
@@ -57,7 +60,10 @@ async function processes(): Promise<string[]> {
       return raw.split("\0").join(" ").trim();
     }),
   );
-  return commands.filter((it) => /dockerd|containerd|nats-server|wherry\.mjs|nginx:/.test(it));
+  return commands.filter(
+    (it) =>
+      /dockerd|containerd|nats-server|wherry\.mjs|nginx:/.test(it) && !it.includes("/wherry-nats-"),
+  );
 }
 
 async function settings(): Promise<string[]> {
