@@ -11,6 +11,7 @@ import { Node } from "../manifests/index.ts";
 import { tableOf } from "./identity.ts";
 import { noteSetting } from "./kernel-settings.ts";
 import { type NodePlace, serviceAddress } from "./places.ts";
+import { findOnPath } from "./setup/index.ts";
 import type { Site } from "./site.ts";
 
 const dnsPort = 53;
@@ -27,6 +28,7 @@ export async function startProxy(
   const hostNetwork = createHostNetwork({
     ...ranges,
     ip,
+    iptables: await findOnPath("iptables"),
     bridge: { name: bridge, address: first.gateway },
     onSetting: noteSetting,
   });

@@ -6,11 +6,12 @@
 import type Docker from "dockerode";
 import { label } from "../actors/kubelet/engines/docker/labels.ts";
 import { podNetwork } from "../actors/kubelet/engines/docker/network.ts";
-import { removeHostRoutes } from "../actors/proxy/host-network.ts";
+import { removeAdmissions, removeHostRoutes } from "../actors/proxy/host-network.ts";
 import { type ClusterIdentity, tableOf } from "./identity.ts";
 import { pauseImage } from "./images/index.ts";
 import { releaseSettings } from "./kernel-settings.ts";
 import { run, tryRun } from "./setup/exec.ts";
+import { findOnPath } from "./setup/index.ts";
 
 /** Docker does no more than a few at once, whatever one asks. */
 const parallelRemovals = 4;
@@ -77,6 +78,7 @@ export async function removeNetwork(
   }
   const { podCidr, serviceCidr } = identity;
   await removeHostRoutes({ ip, podCidr, serviceCidr });
+  await removeAdmissions({ iptables: await findOnPath("iptables"), podCidr });
   for (const node of identity.nodes) {
     const { bridge } = podNetwork({ cluster: identity.id, node }, podCidr);
     await tryRun(ip, ["link", "delete", bridge]);

@@ -1,6 +1,7 @@
 /**
- * What the machine's own network must have for pods and Services: forwarding, and two routes that
- * keep their addresses on this machine. `computeSteps` decides, `ensure` carries out.
+ * What the machine's own network must have for pods and Services: forwarding, two routes that keep
+ * their addresses on this machine, and the leave of a Docker that filters what is forwarded.
+ * `computeSteps` decides, `ensure` carries out.
  */
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
@@ -15,6 +16,8 @@ export interface HostNetwork {
 export interface HostNetworkConfig {
   /** The program, of iproute2: not on every machine's PATH. */
   ip: string;
+  /** The program of a Docker that filters; undefined where the machine has none. */
+  iptables: string | undefined;
   /** The pod bridge that Services are routed to, and the machine's address on it. */
   bridge: { name: string; address: string };
   podCidr: string;
@@ -32,7 +35,8 @@ export interface Route {
 
 export type Step =
   | { type: "set"; setting: string; value: string }
-  | { type: "route"; route: string[] };
+  | { type: "route"; route: string[] }
+  | { type: "admit"; rule: string };
 
 /** What forwarding between pods, and DNAT between pods on one bridge, need of the kernel. */
 const settings = ["net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"] as const;
@@ -40,9 +44,27 @@ const settings = ["net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"] a
 /** Behind every route that somebody makes on purpose. */
 const lastMetric = 4_096;
 
+/**
+ * A Docker of the usual kind drops what is forwarded to or from a bridge that it does not know, and
+ * between those that it knows; DOCKER-USER is its chain for exceptions, and outlives its restarts.
+ */
+const dockerChain = "DOCKER-USER";
+
+/** As `iptables -S` prints them. */
+function admissions(podCidr: string): string[] {
+  return ["-s", "-d"].map((side) => `${dockerChain} ${side} ${podCidr} -j ACCEPT`);
+}
+
+export interface HostState {
+  settings: ReadonlyMap<string, string | undefined>;
+  routes: readonly Route[];
+  /** What Docker's chain holds, as `iptables -S` prints it; undefined where there is no such chain. */
+  dockerRules: readonly string[] | undefined;
+}
+
 export function computeSteps(
   config: Pick<HostNetworkConfig, "bridge" | "podCidr" | "serviceCidr">,
-  actual: { settings: ReadonlyMap<string, string | undefined>; routes: readonly Route[] },
+  actual: HostState,
 ): Step[] {
   const { bridge, podCidr, serviceCidr } = config;
   const steps: Step[] = [];
@@ -65,18 +87,27 @@ export function computeSteps(
     const route = ["unreachable", podCidr, "metric", String(lastMetric)];
     steps.push({ type: "route", route });
   }
+  for (const rule of actual.dockerRules ? admissions(podCidr) : []) {
+    if (!actual.dockerRules?.includes(`-A ${rule}`)) steps.push({ type: "admit", rule });
+  }
   return steps;
 }
 
 export function createHostNetwork(config: HostNetworkConfig): HostNetwork {
+  const { iptables } = config;
   return {
     async ensure() {
-      const actual = { settings: await readSettings(), routes: await readRoutes(config.ip) };
+      const actual = {
+        settings: await readSettings(),
+        routes: await readRoutes(config.ip),
+        dockerRules: await readDockerRules(iptables),
+      };
       for (const step of computeSteps(config, actual)) {
         if (step.type === "set") {
           await config.onSetting(step.setting, actual.settings.get(step.setting) ?? "");
           await writeFile(`/proc/sys/${step.setting}`, step.value);
-        } else await run(config.ip, "route", "replace", ...step.route);
+        } else if (step.type === "route") await run(config.ip, "route", "replace", ...step.route);
+        else if (iptables) await run(iptables, "-w", "-I", ...step.rule.split(" "));
       }
     },
   };
@@ -94,6 +125,28 @@ export async function removeHostRoutes(
     const type = route.type === "unicast" ? [] : [route.type];
     await run(config.ip, "route", "del", ...type, route.dst);
   }
+}
+
+/** Takes the exceptions out of Docker's chain again. */
+export async function removeAdmissions(
+  config: Pick<HostNetworkConfig, "iptables" | "podCidr">,
+): Promise<void> {
+  const { iptables, podCidr } = config;
+  const rules = (await readDockerRules(iptables)) ?? [];
+  for (const rule of admissions(podCidr)) {
+    if (iptables && rules.includes(`-A ${rule}`)) {
+      await run(iptables, "-w", "-D", ...rule.split(" "));
+    }
+  }
+}
+
+/** Also undefined when nothing may be read: then there is nothing to be done about it either. */
+async function readDockerRules(iptables: string | undefined): Promise<string[] | undefined> {
+  if (iptables === undefined) return undefined;
+  return run(iptables, "-w", "-S", dockerChain).then(
+    (text) => text.split("\n"),
+    () => undefined,
+  );
 }
 
 async function readSettings(): Promise<Map<string, string | undefined>> {

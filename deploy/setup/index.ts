@@ -84,7 +84,7 @@ function missingTools(missing: readonly ToolName[]): MissingToolsError {
 
 async function findTool(name: ToolName, cache: string): Promise<string | undefined> {
   const tool: Tool = tools[name];
-  for (const path of [await onPath(name), join(cache, "bin", name)]) {
+  for (const path of [await findOnPath(name), join(cache, "bin", name)]) {
     if (path && (await isGoodEnough(path, tool))) return path;
   }
   return undefined;
@@ -97,7 +97,7 @@ async function isGoodEnough(path: string, tool: Tool): Promise<boolean> {
 }
 
 /** Administrators' folders are searched too: a user's PATH often lacks them. */
-async function onPath(name: string): Promise<string | undefined> {
+export async function findOnPath(name: string): Promise<string | undefined> {
   const folders = (process.env.PATH ?? "").split(delimiter);
   for (const folder of [...folders, "/usr/local/sbin", "/usr/sbin", "/sbin"]) {
     const path = join(folder, name);
