@@ -1,7 +1,7 @@
 /** The options of `wherry up`: their names, defaults and limits are part of the public interface. */
 import { resolve } from "node:path";
 import type { Argv } from "yargs";
-import { type Cidr, parseCidr } from "./cidr.ts";
+import { type Cidr, formatAddress, parseCidr } from "./cidr.ts";
 import { mostNodes } from "./places.ts";
 
 export interface UpOptions {
@@ -66,7 +66,11 @@ export function addUpOptions(yargs: Argv) {
       default: defaults.listen,
       describe: "address of the API; NATS stays on loopback",
     },
-    "pod-cidr": { type: "string", default: defaults.podCidr, describe: "addresses of pods" },
+    "pod-cidr": {
+      type: "string",
+      describe: "addresses of pods, 256 a node",
+      defaultDescription: `${defaults.podCidr}, and wider for more than 256 nodes`,
+    },
     "service-cidr": {
       type: "string",
       default: defaults.serviceCidr,
@@ -92,7 +96,7 @@ export interface RawUpOptions {
   readonly httpsPort: number;
   readonly natsPort: number;
   readonly listen: string;
-  readonly podCidr: string;
+  readonly podCidr: string | undefined;
   readonly serviceCidr: string;
   readonly clusterDomain: string;
   readonly proxy: "auto" | "nftables" | "userspace" | "none";
@@ -106,13 +110,13 @@ export function readUpOptions(raw: RawUpOptions): UpOptions {
   if (engine === "podman" || engine === "cri") throw notBuilt("engine", engine);
   if (proxy === "userspace") throw notBuilt("proxy", proxy);
   if (raw.processes !== "1" && raw.processes !== "auto") throw notBuilt("processes", raw.processes);
-  const podCidr = readCidr("pod-cidr", raw.podCidr);
   if (!Number.isInteger(raw.nodes) || raw.nodes < 1) {
     throw new UsageError(`--nodes ${raw.nodes} is not a number of nodes`);
   }
+  const podCidr = readCidr("pod-cidr", raw.podCidr ?? defaultPodCidr(raw.nodes));
   if (raw.nodes > mostNodes(podCidr)) {
     throw new UsageError(
-      `--nodes ${raw.nodes} is more than --pod-cidr ${podCidr.text} has room for`,
+      `--nodes ${raw.nodes} is more than --pod-cidr ${podCidr.text} has room for: ${mostNodes(podCidr)}`,
     );
   }
   return {
@@ -129,6 +133,17 @@ export function readUpOptions(raw: RawUpOptions): UpOptions {
     keep: raw.keep,
     install: raw.install,
   };
+}
+
+/** The widest leaves the default range of Services alone. */
+const widest = 10;
+
+/** As wide as need be around the usual one: 10.244.0.0/16 has room for 256 nodes. */
+function defaultPodCidr(nodes: number): string {
+  const [address, prefix] = defaults.podCidr.split("/");
+  const doublings = Math.max(0, Math.ceil(Math.log2(nodes / 256)));
+  const range = parseCidr(`${address}/${Math.max(widest, Number(prefix) - doublings)}`);
+  return range ? `${formatAddress(range.first)}/${range.prefix}` : defaults.podCidr;
 }
 
 function notBuilt(option: string, value: string): UsageError {
