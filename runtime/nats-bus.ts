@@ -12,7 +12,6 @@ import {
   headers as createHeaders,
   createInbox,
   errors,
-  nkeyAuthenticator,
   usernamePasswordAuthenticator,
 } from "nats";
 import type {
@@ -27,6 +26,7 @@ import type {
 import { BusError, defaultRequestTimeoutMs, maxPayloadBytes } from "./bus.ts";
 import { errorMessage } from "./errors.ts";
 import type { Log } from "./log.ts";
+import { nkeyAuthenticator } from "./nkey.ts";
 import { assertSubject, assertSubjectPattern } from "./subject.ts";
 
 export interface NatsBusOptions {
@@ -84,7 +84,7 @@ export async function connectNats(options: NatsBusOptions): Promise<NatsBus> {
 function authenticator(authentication: NatsAuthentication | undefined): Authenticator | undefined {
   if (!authentication) return undefined;
   if ("nkeySeed" in authentication) {
-    return nkeyAuthenticator(new TextEncoder().encode(authentication.nkeySeed));
+    return nkeyAuthenticator(authentication.nkeySeed);
   }
   return usernamePasswordAuthenticator(authentication.user, authentication.password);
 }

@@ -2,6 +2,7 @@
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { nkeys } from "nats";
+import { nkeyOf } from "../../runtime/nkey.ts";
 import { fileNameOf, principalOf, type Role } from "./roles.ts";
 
 export interface Credentials {
@@ -27,7 +28,7 @@ export async function ensureCredentials(
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, `${role === "system" ? role : fileNameOf(role)}.nk`);
   const seed = (await readSeed(file)) ?? (await makeSeed(file));
-  const publicKey = nkeys.fromSeed(new TextEncoder().encode(seed)).getPublicKey();
+  const { publicKey } = nkeyOf(seed);
   const principal = role === "system" ? "system" : principalOf(role);
   return { role, principal, seed, publicKey, file };
 }
