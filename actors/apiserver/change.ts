@@ -1,5 +1,5 @@
 /**
- * CREATE and every change of what exists: decode, merge, default, mutate, prepare, validate, check,
+ * CREATE and every change of what exists: decode, merge, default, own, mutate, prepare, validate, check,
  * commit.
  *
  * Update, patch and the subresources differ only in how they merge. A change that names no
@@ -9,6 +9,7 @@
 
 import equal from "fast-deep-equal";
 import { apiError, conflict, modifiedMessage, notFound } from "../../manifests/api-error.ts";
+import type { Entries, Manager } from "../../manifests/apply/index.ts";
 import type { KubeObject } from "../../manifests/index.ts";
 import { type CommitOutcome, commit, existsAlready, guardOf, type Write } from "./commit.ts";
 import { decodeBody } from "./decode.ts";
@@ -22,6 +23,7 @@ import {
   withGeneration,
 } from "./metadata.ts";
 import type { Objects } from "./objects.ts";
+import { haveSameOwners, managerOf, type Own, ownByUpdate, ownersAsGiven } from "./owners.ts";
 import { formOf } from "./present.ts";
 import { entryOf, nameOf, type Resource } from "./registry/registry.ts";
 import { type ApiReply, type ApiRequest, bytesReply, dryRunOption, jsonReply } from "./request.ts";
@@ -49,6 +51,8 @@ export interface Merged {
   /** When the merge itself says which resourceVersion it began from. */
   readonly resourceVersion?: string;
   readonly uid?: string;
+  /** When the merge knows who owns what, for it was an apply. */
+  readonly owners?: Entries;
 }
 
 /** Called anew for every attempt; must not change `current`. */
@@ -59,7 +63,19 @@ export async function create(
   resource: Resource,
   request: ApiRequest,
 ): Promise<ApiReply> {
-  const { object: decoded, warnings } = decodeBody(resource.kind, request);
+  return await createFrom(context, resource, request, decodeBody(resource.kind, request));
+}
+
+/** `draft` is in the version that was asked for. */
+export async function createFrom(
+  context: ChangeContext,
+  resource: Resource,
+  request: ApiRequest,
+  draft: Merged,
+): Promise<ApiReply> {
+  const decoded = draft.object;
+  const manager = managerOf(resource, request);
+  const warnings = [...(draft.warnings ?? [])];
   assertPlace(resource, request, decoded);
   if (decoded.metadata.resourceVersion) {
     throw apiError("BadRequest", "resourceVersion should not be set on objects to be created");
@@ -68,7 +84,8 @@ export async function create(
   const dryRun = dryRunOption(request.query);
   const guard = guardOf(resource, request);
   const hooks = hooksContext(context, request, warnings);
-  const fixed = { resource, request, old: undefined, dryRun, hooks };
+  const own = ownerOf(resource, manager, draft, hooks.now);
+  const fixed = { resource, request, old: undefined, dryRun, hooks, own };
   let object: KubeObject | undefined;
   for (let attempt = 1; ; attempt++) {
     if (!object) {
@@ -141,6 +158,7 @@ export async function change(
 ): Promise<ApiReply> {
   const dryRun = dryRunOption(request.query);
   const guard = guardOf(resource, request);
+  const manager = managerOf(resource, request);
   for (let attempts = 1; ; attempts++) {
     // The cache is right most of the time, and a compare-and-set says when it is not.
     if (attempts > 1) await catchUp(resource);
@@ -159,7 +177,8 @@ export async function change(
     const hooks = hooksContext(context, request, warnings);
     const identified = keepIdentity(merged.object, current);
     const object = withStatusOf(resource, request, identified, current);
-    const attempt = { resource, request, object, old: current, dryRun, hooks };
+    const own = ownerOf(resource, manager, merged, hooks.now);
+    const attempt = { resource, request, object, old: current, dryRun, hooks, own };
     const finished = options.trusted ? object : await finish(context, attempt);
     const aged = withGeneration(resource, finished, current);
     const gone = isFinished(resource, aged);
@@ -229,12 +248,20 @@ export function modified(resource: Resource, name: string): Error {
   return conflict(nameOf(resource), name, modifiedMessage);
 }
 
+function ownerOf(resource: Resource, manager: Manager, merged: Merged, now: string): Own {
+  if (merged.owners) return ownersAsGiven(merged.owners);
+  return ownByUpdate(resource, manager, merged.object.metadata.managedFields, now);
+}
+
+/** That somebody has said the same again is no reason to write it. */
 function unchanged(object: KubeObject, current: KubeObject): boolean {
-  return equal(withoutRevision(object), withoutRevision(current));
+  return (
+    equal(withoutRevision(object), withoutRevision(current)) && haveSameOwners(object, current)
+  );
 }
 
 function withoutRevision(object: KubeObject): KubeObject {
-  const { resourceVersion: _any, ...metadata } = object.metadata;
+  const { resourceVersion: _any, managedFields: _owners, ...metadata } = object.metadata;
   return { ...object, metadata };
 }
 

@@ -19,6 +19,7 @@ import {
   parseBody,
   unsupportedMediaType,
 } from "./decode.ts";
+import { applyType } from "./owners.ts";
 import type { Resource } from "./registry/registry.ts";
 import type { ApiRequest } from "./request.ts";
 
@@ -47,8 +48,7 @@ const formats: Readonly<Record<string, PatchFormat>> = {
   },
 };
 
-/** Server-side apply has an issue of its own; clients fall back when they are told so. */
-const applyType = "application/apply-patch+yaml";
+const accepted = [...Object.keys(formats), applyType];
 
 /** PATCH of an object. `kind` is the one that was asked for, which may not be the stored one. */
 export function patchWith(resource: Resource, request: ApiRequest): Merge {
@@ -75,7 +75,7 @@ export function patchValue<T>(
 ): (current: object) => T {
   const type = mediaType(request.contentType);
   const format = formats[type];
-  if (!format) throw unsupportedPatch(type);
+  if (!format) throw unsupportedMediaType("", accepted);
   const { body } = request;
   const { value: patch, duplicates } = parseBody({ body, contentType: "application/json" });
   if (patch === undefined || patch === null || typeof patch !== "object") {
@@ -127,19 +127,22 @@ function goValue(value: unknown): string {
 
 /** A patch that changes resourceVersion or uid means: only if they are so now. */
 function mergedOf(object: KubeObject, current: KubeObject, warnings: string[]): Merged {
-  const { resourceVersion, uid, name, namespace } = object.metadata;
-  if (name !== current.metadata.name || namespace !== current.metadata.namespace) {
-    throw apiError("BadRequest", "the name and namespace of an object may not be patched");
-  }
+  const { resourceVersion, uid } = object.metadata;
+  assertUnmoved(object.metadata, current.metadata);
   const patched = resourceVersion !== current.metadata.resourceVersion;
   return { object, warnings, ...(patched ? { resourceVersion } : {}), ...(uid ? { uid } : {}) };
 }
 
-function unsupportedPatch(type: string): Error {
-  if (type !== applyType) return unsupportedMediaType(type, Object.keys(formats));
-  const accepted = Object.keys(formats).join(", ");
-  return apiError(
-    "UnsupportedMediaType",
-    `server-side apply is not served: the body of the request was in an unknown format - accepted media types include: ${accepted}`,
-  );
+/** k8s: endpoints/handlers checkName. */
+function assertUnmoved(given: KubeObject["metadata"], kept: KubeObject["metadata"]): void {
+  if (given.name !== kept.name) {
+    const what = given.name
+      ? `the name of the object (${given.name}) does not match the name on the URL (${kept.name})`
+      : `the name of the object (${kept.name} based on URL) was undeterminable: name must be provided`;
+    throw apiError("BadRequest", what);
+  }
+  if (given.namespace === kept.namespace || !given.namespace) return;
+  const what = `the namespace of the object (${given.namespace})`;
+  const asked = `the namespace on the request (${kept.namespace ?? ""})`;
+  throw apiError("BadRequest", `${what} does not match ${asked}`);
 }

@@ -82,9 +82,10 @@ function generateName(base: string | undefined, random: Random): string | undefi
 
 /** A changed object: identity, times and deletion stay as they are. */
 export function keepIdentity(object: KubeObject, old: KubeObject): KubeObject {
-  const { managedFields: _managed, selfLink: _link, ...given } = object.metadata;
+  const { selfLink: _link, ...given } = object.metadata;
   const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds } = old.metadata;
-  const { name, namespace, generation, generateName, resourceVersion } = old.metadata;
+  const { name, namespace, generation, generateName, resourceVersion, managedFields } =
+    old.metadata;
   const kept = {
     uid,
     creationTimestamp,
@@ -95,6 +96,7 @@ export function keepIdentity(object: KubeObject, old: KubeObject): KubeObject {
     generation,
     generateName,
     resourceVersion,
+    managedFields,
   };
   const metadata = { ...given };
   for (const field of Object.keys(kept) as (keyof typeof kept)[]) {

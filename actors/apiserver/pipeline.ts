@@ -7,11 +7,13 @@
 import { ApiError, apiError } from "../../manifests/api-error.ts";
 import { Binding, subresource } from "../../manifests/index.ts";
 import type { Log } from "../../runtime/log.ts";
+import { applyObject } from "./apply.ts";
 import { nodeOf } from "./authn.ts";
 import type { Authorizer } from "./authz.ts";
 import { change, create, replaceWith } from "./change.ts";
 import { waitUntilFresh } from "./freshness.ts";
 import { patchWith } from "./merge.ts";
+import { isApply } from "./owners.ts";
 import { get, list, type ReadLimits } from "./read.ts";
 import { pathNotFound, type Resource } from "./registry/registry.ts";
 import { remove, removeCollection } from "./remove.ts";
@@ -94,6 +96,10 @@ async function handleObject(
     case "update":
       return await change(context, resource, request, replaceWith(resource, request));
     case "patch":
+      if (isApply(request)) {
+        const authorizeCreate = () => context.authorizer.authorize({ ...request, verb: "create" });
+        return await applyObject(context, resource, request, authorizeCreate);
+      }
       return await change(context, resource, request, patchWith(resource, request));
     case "delete":
       return await remove(context, resource, request);

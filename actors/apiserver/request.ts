@@ -25,6 +25,8 @@ export interface ApiRequest {
   readonly contentType: string;
   /** In which form the answer is wanted; the HTTP door reads it from `Accept`. */
   readonly form: AnswerForm;
+  /** What the client program calls itself; over NATS the principal says that already. */
+  readonly agent?: string;
   /** `<epoch name>@<resourceVersion>`: the write lands only while it is current. */
   readonly epoch?: string;
 }

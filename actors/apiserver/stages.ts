@@ -1,4 +1,4 @@
-/** The stages between merge and commit: default, mutate, prepare, validate, check. */
+/** The stages between merge and commit: default, own, mutate, prepare, validate, check. */
 
 import { ApiError, type ApiStatus } from "../../manifests/api-error.ts";
 import {
@@ -22,6 +22,7 @@ import type {
 import type { Reader } from "./admission/reader.ts";
 import { timestamp } from "./metadata.ts";
 import type { Objects } from "./objects.ts";
+import type { Own } from "./owners.ts";
 import type { HookContext } from "./registry/hooks.ts";
 import type { Registry, Resource } from "./registry/registry.ts";
 import { type ApiRequest, booleanOption } from "./request.ts";
@@ -45,19 +46,21 @@ export interface Attempt {
   readonly old: KubeObject | undefined;
   readonly dryRun: boolean;
   readonly hooks: HookContext;
+  readonly own: Own;
 }
 
 /**
- * Default, mutate (admission), prepare (what is special to the kind), validate, check (admission):
+ * Default, own, mutate (admission), prepare (what is special to the kind), validate, check (admission):
  * what goes in is merged, what comes out may be committed.
  */
 export async function finish(context: StageContext, attempt: Attempt): Promise<KubeObject> {
   const { resource, old, hooks: hookContext } = attempt;
   const { hooks, stored } = resource;
-  const before = attributesOf(attempt, setDefaults(stored, attempt.object));
+  const owned = attempt.own(setDefaults(stored, attempt.object), old);
+  const before = attributesOf(attempt, owned);
   const admissionContext = admissionContextOf(context, hookContext);
   const mutation = context.admission.mutate(before, admissionContext);
-  const mutated = (mutation instanceof Promise ? await mutation : mutation) ?? attempt.object;
+  const mutated = (mutation instanceof Promise ? await mutation : mutation) ?? owned;
   const final = old
     ? finishUpdate(resource, mutated, old, hookContext)
     : finishCreate(resource, mutated, hookContext);
@@ -105,7 +108,7 @@ export function withoutField(object: KubeObject, field: string): KubeObject {
 
 /** What the plugins are told of an attempt. */
 export function attributesOf(
-  { resource, request, old, dryRun }: Omit<Attempt, "object" | "hooks">,
+  { resource, request, old, dryRun }: Omit<Attempt, "object" | "hooks" | "own">,
   object: KubeObject | undefined,
   operation: AdmissionOperation = old ? (object ? "UPDATE" : "DELETE") : "CREATE",
 ): Attributes {

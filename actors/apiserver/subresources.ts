@@ -1,13 +1,14 @@
 /** Subresources: parts of an object with rules of their own. Each is a way to merge, or an act. */
 
 import { apiError, conflict } from "../../manifests/api-error.ts";
-import type { KubeObject, LabelSelector, Pod, Scale } from "../../manifests/index.ts";
+import type { Kind, KubeObject, LabelSelector, Pod, Scale } from "../../manifests/index.ts";
 import {
   decodeType,
   formatSelector,
   fromLabelSelector,
   subresource,
 } from "../../manifests/index.ts";
+import { applyWith, configurationOf } from "./apply.ts";
 import { ledgerPrincipal } from "./authn.ts";
 import {
   type ChangeContext,
@@ -20,6 +21,7 @@ import {
 import { decodeBodyAs, parseBody } from "./decode.ts";
 import { patchValue, patchWith } from "./merge.ts";
 import { timestamp } from "./metadata.ts";
+import { isApply } from "./owners.ts";
 import { get, type ReadContext } from "./read.ts";
 import type { Resource } from "./registry/registry.ts";
 import { remove } from "./remove.ts";
@@ -59,8 +61,7 @@ const parts: Readonly<Record<string, Part>> = {
 
 function changePart(part: Part): Act {
   return (context, resource, request) => {
-    const merge =
-      request.verb === "patch" ? patchWith(resource, request) : replaceWith(resource, request);
+    const merge = mergeOf(context, resource, request);
     const inPart: Merge = (current) => {
       const merged = merge(current);
       return { ...merged, object: part(merged.object, current) };
@@ -69,17 +70,24 @@ function changePart(part: Part): Act {
   };
 }
 
+function mergeOf(context: SubresourceContext, resource: Resource, request: ApiRequest): Merge {
+  if (request.verb !== "patch") return replaceWith(resource, request);
+  if (!isApply(request)) return patchWith(resource, request);
+  return applyWith(context, resource, request, configurationOf(resource.kind, request));
+}
+
 const acts: Readonly<Record<string, Act>> = {
   "get scale": async (context, resource, request) => {
     const entry = await currentEntry(resource, request);
     return jsonReply(200, scaleOf(context.objects.parsed(resource, entry)));
   },
   "update scale": (context, resource, request) => {
-    const scale = decodeBodyAs<Scale>("autoscaling.v1.Scale", request, resource.kind);
+    const scale = decodeBodyAs<Scale>(scaleType, request, resource.kind);
     return change(context, resource, request, (current) => scaled(current, scale), showScale);
   },
   "patch scale": (context, resource, request) => {
-    const typeName = "autoscaling.v1.Scale";
+    if (isApply(request)) return applyScale(context, resource, request);
+    const typeName = scaleType;
     const patched = patchValue(
       typeName,
       request,
@@ -117,6 +125,26 @@ function withSpecField(current: KubeObject, body: KubeObject, field: string): Ku
 
 function specOf(object: KubeObject): Record<string, unknown> {
   return (object as { spec?: Record<string, unknown> }).spec ?? {};
+}
+
+const scaleType = "autoscaling.v1.Scale";
+
+/** The Scale that is applied says one field of the object, and owns that. */
+function applyScale(
+  context: SubresourceContext,
+  resource: Resource,
+  request: ApiRequest,
+): Promise<ApiReply> {
+  const scaleKind = { apiVersion: "autoscaling/v1", kind: "Scale", typeName: scaleType } as Kind;
+  const { object: given, warnings } = configurationOf(scaleKind, request);
+  const { apiVersion, kind } = resource.kind;
+  const { name, uid, resourceVersion } = given.metadata;
+  const preconditions = { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) };
+  const { replicas } = (given as Scale).spec ?? {};
+  const spec = replicas === undefined ? {} : { replicas };
+  const object = { apiVersion, kind, metadata: { name, ...preconditions }, spec } as KubeObject;
+  const merge = applyWith(context, resource, request, { object, warnings });
+  return change(context, resource, request, merge, showScale);
 }
 
 const showScale: ChangeOptions = { show: scaleOf };

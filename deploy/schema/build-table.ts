@@ -62,6 +62,7 @@ export class TableBuilder {
   #addType(pkg: string, struct: GoStruct): void {
     const type: TypeSchema = { fields: {} };
     this.#addFields(type, pkg, struct, []);
+    if (struct.markers.get("structType")?.[0] === "atomic") type.atomic = true;
     this.#table.types[`${pkg}.${struct.name}`] = type;
   }
 

@@ -18,6 +18,8 @@ export interface GoField {
 export interface GoStruct {
   name: string;
   fields: GoField[];
+  /** Of the type itself. */
+  markers: Map<string, string[]>;
 }
 
 export interface GoPackage {
@@ -71,7 +73,7 @@ function keepMarkers(comment: string[]): string[] {
 function parseTopLevel(line: string, comment: string[], into: GoPackage): GoStruct | undefined {
   const struct = /^type (\w+) struct \{(\})?$/.exec(line);
   if (struct?.[1]) {
-    const parsed = { name: struct[1], fields: [] };
+    const parsed = { name: struct[1], fields: [], markers: parseMarkers(comment) };
     into.structs.set(parsed.name, parsed);
     return struct[2] ? undefined : parsed;
   }

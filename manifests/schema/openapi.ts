@@ -153,6 +153,7 @@ function typeComponent(typeName: string): Schema {
     type: "object",
     ...(required.length > 0 && { required }),
     ...(Object.keys(properties).length > 0 && { properties }),
+    ...(type.atomic && { "x-kubernetes-map-type": "atomic" }),
     ...(type.object && { "x-kubernetes-group-version-kind": [gvkOf(typeName)] }),
   };
 }

@@ -57,6 +57,8 @@ export interface TypeSchema {
   /** Has kind and apiVersion, which are not listed among the fields. */
   object?: true;
   union?: true;
+  /** Owned as a whole, wherever it is a field that does not say otherwise (`structType`). */
+  atomic?: true;
 }
 
 export interface SchemaTable {

@@ -181,11 +181,11 @@ describe("https: what is asked", () => {
       "the body of the request was in an unknown format",
     ],
     [
-      "server-side apply",
+      "server-side apply in CBOR",
       `${configMaps}/x`,
-      { method: "PATCH", headers: { "content-type": "application/apply-patch+yaml" }, body: "{}" },
+      { method: "PATCH", headers: { "content-type": "application/apply-patch+cbor" }, body: "{}" },
       415,
-      "application/strategic-merge-patch+json",
+      "application/strategic-merge-patch+json, application/apply-patch+yaml",
     ],
     [
       "a method that is not served",

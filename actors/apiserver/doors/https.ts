@@ -278,7 +278,8 @@ async function requestOf(
   const contentType = header(exchange, "content-type") ?? jsonType;
   if (exchange.method === "GET" || exchange.method === "HEAD")
     return { ...base, contentType, form };
-  return { ...base, contentType, form, body: await exchange.body() };
+  const agent = header(exchange, "user-agent") ?? "";
+  return { ...base, contentType, form, agent, body: await exchange.body() };
 }
 
 async function send(
