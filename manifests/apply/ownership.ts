@@ -194,7 +194,7 @@ function prune(
   const gone = difference(withStructs(type, last.fieldsV1), still);
   // What was applied in another version has other names here; only what both call the same can be told.
   if (!context.version(last.apiVersion ?? "")) return merged;
-  return (removeFields(type, merged, gone) ?? {}) as object;
+  return removeFields(type, merged, gone) as object;
 }
 
 /**

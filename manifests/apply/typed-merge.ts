@@ -56,7 +56,7 @@ function mergeLists(type: SetType | ListType, live: unknown, config: unknown): u
   return result;
 }
 
-/** Leaves the value as it is. Undefined when nothing is left of it. */
+/** Leaves the value as it is. What is emptied stays, unless it is in the set itself. */
 export function removeFields(type: TypeRef, value: unknown, set: FieldSet): unknown {
   if (isEmptySet(set)) return value;
   const shape = resolved(type, value);
@@ -68,7 +68,7 @@ export function removeFields(type: TypeRef, value: unknown, set: FieldSet): unkn
     if (member) continue;
     kept.push(shape.shape === "list" ? removeFields(shape.element, item, inner) : item);
   }
-  return kept.length > 0 ? kept : undefined;
+  return kept;
 }
 
 function removeFromMap(type: MapType, value: Fields, set: FieldSet): unknown {
@@ -77,8 +77,7 @@ function removeFromMap(type: MapType, value: Fields, set: FieldSet): unknown {
     const { member, set: inner } = below(set, fieldElement(name));
     if (member) continue;
     const field = type.field(name);
-    const left = field ? removeFields(field, item, inner) : item;
-    if (left !== undefined) kept.push([name, left]);
+    kept.push([name, field ? removeFields(field, item, inner) : item]);
   }
-  return kept.length > 0 ? Object.fromEntries(kept) : undefined;
+  return Object.fromEntries(kept);
 }
