@@ -9,6 +9,7 @@ import {
   type Entries,
   type Entry,
   type FieldSet,
+  type Manager,
   type OwnershipContext,
   ownedByLastApplied,
   ownersBeforeApply,
@@ -56,13 +57,14 @@ export async function applyObject(
   request: ApiRequest,
   authorizeCreate: () => void,
 ): Promise<ApiReply> {
+  const manager = managerOf(resource, request);
   const config = configurationOf(resource.kind, request);
   assertPlaced(request, config.object);
   const merge = applyWith(context, resource, request, config);
   for (let attempt = 1; ; attempt++) {
     if (!(await exists(resource, request))) {
       authorizeCreate();
-      const draft = draftOf(context, resource, request, config);
+      const draft = draftOf(context, resource, request, manager, config);
       try {
         return await createFrom(context, resource, request, draft);
       } catch (error) {
@@ -91,10 +93,11 @@ export function applyWith(
   config: Configuration,
 ): Merge {
   const { kind } = resource;
+  const manager = managerOf(resource, request);
   return (current) => {
     const shown = kind.conversion?.fromStored(current) ?? current;
     const entries = storedEntries(current.metadata.managedFields);
-    const outcome = outcomeOf(context, resource, request, config, entries, shown);
+    const outcome = outcomeOf(context, resource, request, manager, config, entries, shown);
     const object = kind.conversion?.toStored(outcome.object) ?? outcome.object;
     const { resourceVersion, uid } = object.metadata;
     const stated = resourceVersion !== current.metadata.resourceVersion;
@@ -112,6 +115,7 @@ function draftOf(
   context: ChangeContext,
   resource: Resource,
   request: ApiRequest,
+  manager: Manager,
   config: Configuration,
 ): Merged {
   const { object: given, warnings } = config;
@@ -124,7 +128,7 @@ function draftOf(
     const why = `the provided object specified uid ${uid}, and no existing object was found`;
     throw conflict(nameOf(resource), request.name, `uid mismatch: ${why}`);
   }
-  const outcome = outcomeOf(context, resource, request, config, [], undefined);
+  const outcome = outcomeOf(context, resource, request, manager, config, [], undefined);
   return { object: outcome.object, owners: outcome.entries, warnings };
 }
 
@@ -137,12 +141,12 @@ function outcomeOf(
   context: ChangeContext,
   resource: Resource,
   request: ApiRequest,
+  manager: Manager,
   { object: config }: Configuration,
   entries: Entries,
   shown: KubeObject | undefined,
 ): Outcome {
   const { kind } = resource;
-  const manager = managerOf(resource, request);
   const now = timestamp(context.clock.now());
   const ownership = ownershipContext(resource, request.subresource, now);
   const live = shown ? withoutOwners(shown) : emptyObject(kind);

@@ -93,15 +93,15 @@ function assertOptions(request: ApiRequest): void {
 /** A create, update or patch owns what it changes. `given` is what its object says of owners. */
 export function ownByUpdate(
   resource: Resource,
-  request: ApiRequest,
+  manager: Manager,
   given: KubeObject["metadata"]["managedFields"],
   now: string,
 ): Own {
-  const manager = managerOf(resource, request);
-  const context = ownershipContext(resource, request.subresource, now);
+  const { subresource } = manager;
+  const context = ownershipContext(resource, subresource, now);
   return (object, old) => {
     const stored = storedEntries(old?.metadata.managedFields);
-    const said = request.subresource === "" ? saidEntries(given, stored) : undefined;
+    const said = subresource === "" ? saidEntries(given, stored) : undefined;
     const entries = said ?? stored;
     // Whoever let go of all owners wants none: nothing is tracked until somebody applies.
     if (old && entries.length === 0) return withOwners(object, []);
