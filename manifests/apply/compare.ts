@@ -3,12 +3,18 @@ import {
   EMPTY_SET,
   type FieldSet,
   type FieldSetDraft,
-  fieldElement,
   isEmptySet,
   withoutBelow,
 } from "./field-set.ts";
-import type { ListType, MapType, SetType, TypeRef } from "./type-ref.ts";
-import { type Fields, fieldsOf, itemElement, itemsOf, resolved } from "./values.ts";
+import {
+  LEAF,
+  type ListType,
+  type MapType,
+  namedField,
+  type SetType,
+  type TypeRef,
+} from "./type-ref.ts";
+import { type Fields, fieldsOf, isFields, itemElement, itemsOf, resolved } from "./values.ts";
 
 export interface Comparison {
   readonly added: FieldSet;
@@ -43,7 +49,7 @@ export function ignoring(comparison: Comparison, fields: FieldSet): Comparison {
   };
 }
 
-/** One frame for each element on the way down; its drafts are made when something is to be said in them. */
+/** One for each element on the way down; its drafts are made when something is to be said in them. */
 interface Frame {
   readonly element: string;
   added: FieldSetDraft | undefined;
@@ -87,9 +93,9 @@ class Walk {
   }
 
   #leaf(before: unknown, after: unknown): void {
-    if (before === undefined) this.#say("added");
-    else if (after === undefined) this.#say("removed");
-    else if (!sameValue(before, after)) this.#say("modified");
+    if (sameValue(before, after)) return;
+    const top = this.#frames[this.#frames.length - 1] as Frame;
+    top.modified = {};
   }
 
   #map(type: MapType, before: unknown, after: unknown): void {
@@ -100,13 +106,16 @@ class Walk {
     }
     for (const name in now) {
       const [left, right] = [old?.[name], now[name]];
-      if (left !== right) this.#inside(fieldElement(name), type.field(name) ?? LEAF, left, right);
+      if (left !== right) this.#field(type, name, left, right);
     }
     for (const name in old) {
-      if (now?.[name] !== undefined) continue;
-      this.#inside(fieldElement(name), type.field(name) ?? LEAF, old[name], undefined);
+      if (now?.[name] === undefined) this.#field(type, name, old[name], undefined);
     }
-    this.#whole(before, after);
+  }
+
+  #field(type: MapType, name: string, before: unknown, after: unknown): void {
+    const field = type.field(name) ?? namedField(name, LEAF);
+    this.#inside(field.element, field.type, before, after);
   }
 
   #list(type: SetType | ListType, before: unknown, after: unknown): void {
@@ -116,41 +125,65 @@ class Walk {
       return;
     }
     const element = type.shape === "list" ? type.element : LEAF;
+    if (areInStep(type, old, now)) {
+      old.forEach((item, at) => {
+        // Most items are as they were, and an item's name in a set costs more than the look at it.
+        if (!sameValue(item, now[at])) {
+          this.#inside(itemElement(type, item), element, item, now[at]);
+        }
+      });
+      return;
+    }
     const left = byElement(type, old);
     const right = byElement(type, now);
     for (const [key, item] of right) this.#inside(key, element, left.get(key), item);
     for (const [key, item] of left) {
       if (!right.has(key)) this.#inside(key, element, item, undefined);
     }
-    this.#whole(before, after);
-  }
-
-  #whole(before: unknown, after: unknown): void {
-    if (before === undefined) this.#say("added");
-    else if (after === undefined) this.#say("removed");
   }
 
   #inside(element: string, type: TypeRef, before: unknown, after: unknown): void {
+    const outer = this.#frames[this.#frames.length - 1] as Frame;
+    if (before === undefined) {
+      attach(outer, "added", element, everything(type, after));
+      return;
+    }
+    if (after === undefined) {
+      attach(outer, "removed", element, everything(type, before));
+      return;
+    }
     const own = frame(element);
     this.#frames.push(own);
     this.value(type, before, after);
     this.#frames.pop();
-    const outer = this.#frames[this.#frames.length - 1] as Frame;
     if (own.added) attach(outer, "added", element, own.added);
     if (own.modified) attach(outer, "modified", element, own.modified);
     if (own.removed) attach(outer, "removed", element, own.removed);
   }
-
-  /** The element on top of the stack has changed; with others below it, it says so of itself. */
-  #say(change: Change): void {
-    const top = this.#frames[this.#frames.length - 1] as Frame;
-    const draft = top[change];
-    if (draft) top[change] = { ".": EMPTY_SET, ...draft };
-    else top[change] = {};
-  }
 }
 
-const LEAF: TypeRef = { shape: "leaf" };
+/** A node that is there with all that is in it. */
+function everything(type: TypeRef, value: unknown): FieldSetDraft {
+  const shape = resolved(type, value);
+  const node: FieldSetDraft = {};
+  if (shape.shape === "leaf") return node;
+  if (shape.shape === "map") {
+    const fields = fieldsOf(value);
+    if (isEmpty(fields)) return node;
+    node["."] = EMPTY_SET;
+    for (const name in fields) {
+      const field = shape.field(name) ?? namedField(name, LEAF);
+      node[field.element] =
+        field.type.shape === "leaf" ? EMPTY_SET : everything(field.type, fields[name]);
+    }
+    return node;
+  }
+  const items = itemsOf(value);
+  if (items.length > 0) node["."] = EMPTY_SET;
+  const element = shape.shape === "list" ? shape.element : LEAF;
+  for (const item of items) node[itemElement(shape, item)] = everything(element, item);
+  return node;
+}
 
 function attach(outer: Frame, change: Change, element: string, draft: FieldSetDraft): void {
   const into = outer[change];
@@ -161,6 +194,22 @@ function attach(outer: Frame, change: Change, element: string, draft: FieldSetDr
 function isEmpty(fields: Fields | undefined): boolean {
   for (const _name in fields) return false;
   return true;
+}
+
+/** Whether both lists have the same items in the same places, whatever is in them. */
+function areInStep(
+  type: SetType | ListType,
+  a: readonly unknown[],
+  b: readonly unknown[],
+): boolean {
+  if (a.length !== b.length) return false;
+  return a.every((item, at) => {
+    const other = b[at];
+    if (type.shape === "set" || !isFields(item) || !isFields(other)) return sameValue(item, other);
+    return type.keys.every(
+      (key) => (item[key.name] ?? key.default) === (other[key.name] ?? key.default),
+    );
+  });
 }
 
 /** What was stored may hold an item twice; the last one counts. */
@@ -176,9 +225,12 @@ function sameValue(a: unknown, b: unknown): boolean {
   }
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Array.isArray(b)) return false;
-  const names = Object.keys(a);
-  if (names.length !== Object.keys(b).length) return false;
-  return names.every(
-    (name) => Object.hasOwn(b, name) && sameValue((a as Fields)[name], (b as Fields)[name]),
-  );
+  let names = 0;
+  for (const name in a) {
+    if (!Object.hasOwn(b, name)) return false;
+    if (!sameValue((a as Fields)[name], (b as Fields)[name])) return false;
+    names++;
+  }
+  for (const _name in b) names--;
+  return names === 0;
 }

@@ -178,13 +178,6 @@ export function elementText(element: string): string {
   }
 }
 
-/** Node by node in the order of its elements: the form that is written into an object. */
-export function sorted(set: FieldSet): FieldSet {
-  const result: FieldSetDraft = {};
-  for (const element of Object.keys(set).sort()) result[element] = sorted(set[element] as FieldSet);
-  return result as FieldSet;
-}
-
 /** Deeper than any type; what somebody sends may be deeper than the stack. */
 const DEEPEST = 500;
 

@@ -1,12 +1,5 @@
 /** The set of fields that a configuration speaks of: what its applier will own. */
-import {
-  below,
-  elementText,
-  type FieldSet,
-  type FieldSetDraft,
-  fieldElement,
-  isEmptySet,
-} from "./field-set.ts";
+import { below, elementText, type FieldSet, type FieldSetDraft, isEmptySet } from "./field-set.ts";
 import type { ListType, MapType, SetType, TypeRef } from "./type-ref.ts";
 import { ApplyError, fieldsOf, givenItemElement, isFields, itemsOf, resolved } from "./values.ts";
 
@@ -46,10 +39,9 @@ function setOfMap(type: MapType, value: unknown, path: string): Owned {
   for (const [name, item] of Object.entries(fieldsOf(value) ?? {})) {
     const field = type.field(name);
     if (!field) throw new ApplyError(`${path}.${name}: field not declared in schema`);
-    const element = fieldElement(name);
-    const owned = setOf(field, item, `${path}.${name}`);
+    const owned = setOf(field.type, item, `${path}.${name}`);
     const nothing = item === null || (isFields(item) && Object.keys(item).length === 0);
-    add(set, element, owned.set, owned.self || nothing || !type.struct);
+    add(set, field.element, owned.set, owned.self || nothing || !type.struct);
   }
   return { set: set as FieldSet, self: false };
 }
@@ -98,7 +90,7 @@ export function withStructs(type: TypeRef, set: FieldSet): FieldSet {
 
 function innerType(type: TypeRef, element: string): TypeRef | undefined {
   if (element.startsWith("f:")) {
-    return type.shape === "map" ? type.field(element.slice(2)) : undefined;
+    return type.shape === "map" ? type.field(element.slice(2))?.type : undefined;
   }
   return type.shape === "list" ? type.element : undefined;
 }

@@ -16,7 +16,6 @@ import {
   intersects,
   isEmptySet,
   pathsOf,
-  sorted,
   union,
   withoutBelow,
 } from "./field-set.ts";
@@ -82,7 +81,7 @@ export function ownersAfterUpdate(
   const previous = left.find((entry) => isSameManager(entry, mine));
   const fields = previous ? union(taken, previous.fieldsV1) : taken;
   const others = left.filter((entry) => entry !== previous);
-  return ordered(capped([...others, entryOf(manager, sorted(fields), context.now)]));
+  return ordered(capped([...others, entryOf(manager, fields, context.now)]));
 }
 
 /** Undefined for a version that is gone. Each version is compared once. */
@@ -158,7 +157,7 @@ export function apply(
     if (conflicts.length > 0) return { type: "conflicts", conflicts: inOrder(conflicts) };
   }
   const left = others.flatMap((entry) => withoutChanged(entry, changes(entry.apiVersion ?? "")));
-  const fields = sorted(difference(wanted, NOBODYS));
+  const fields = difference(wanted, NOBODYS);
   if (isEmptySet(fields)) return { type: "applied", object, entries: ordered(left) };
   const sameSet =
     last &&

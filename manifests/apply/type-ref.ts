@@ -4,8 +4,10 @@
  * One implementation reads the generated table; a CRD's structural schema is to be another, and `DEDUCED` stands for
  * what nobody described: maps field by field, lists and scalars as a whole.
  */
+
 import { isScalar, typeSchema } from "../schema/schema.ts";
 import type { FieldSchema } from "../schema/table.ts";
+import { fieldElement } from "./field-set.ts";
 
 export type TypeRef = LeafType | MapType | SetType | ListType | DeducedType;
 
@@ -18,9 +20,15 @@ export interface LeafType {
 export interface MapType {
   readonly shape: "map";
   /** Undefined: not declared. */
-  field(name: string): TypeRef | undefined;
+  field(name: string): MapField | undefined;
   /** A struct's field is part of what it is in; a map's entry comes and goes on its own. */
   readonly struct: boolean;
+}
+
+export interface MapField {
+  /** In field sets. */
+  readonly element: string;
+  readonly type: TypeRef;
 }
 
 /** A list of scalars in which each is there once. */
@@ -47,7 +55,7 @@ export interface DeducedType {
   readonly shape: "deduced";
 }
 
-const LEAF: LeafType = { shape: "leaf" };
+export const LEAF: LeafType = { shape: "leaf" };
 const SET: SetType = { shape: "set" };
 export const DEDUCED: DeducedType = { shape: "deduced" };
 
@@ -65,24 +73,33 @@ export function tableType(typeName: string): TypeRef {
 
 function structType(typeName: string): MapType {
   const schema = typeSchema(typeName);
-  const fields = new Map<string, TypeRef>();
+  const fields = new Map<string, MapField>();
   if (schema.object) {
-    fields.set("apiVersion", LEAF);
-    fields.set("kind", LEAF);
+    fields.set("apiVersion", namedField("apiVersion", LEAF));
+    fields.set("kind", namedField("kind", LEAF));
   }
   return {
     shape: "map",
     struct: true,
     field(name) {
-      let type = fields.get(name);
+      let field = fields.get(name);
       // Types may hold themselves, so each field waits for its first value.
-      if (!type && Object.hasOwn(schema.fields, name)) {
-        type = fieldType(schema.fields[name] as FieldSchema);
-        fields.set(name, type);
+      if (!field && Object.hasOwn(schema.fields, name)) {
+        field = namedField(name, fieldType(schema.fields[name] as FieldSchema));
+        fields.set(name, field);
       }
-      return type;
+      return field;
     },
   };
+}
+
+/** A map from any names to values of one type. */
+export function mapType(element: TypeRef): MapType {
+  return { shape: "map", struct: false, field: (name) => namedField(name, element) };
+}
+
+export function namedField(name: string, type: TypeRef): MapField {
+  return { element: fieldElement(name), type };
 }
 
 function fieldType(field: FieldSchema): TypeRef {
@@ -90,7 +107,7 @@ function fieldType(field: FieldSchema): TypeRef {
   if (field.of === "map" || field.of === "listMap") {
     if (field.mapType === "atomic") return LEAF;
     const element = field.of === "map" ? elementType(field) : LEAF;
-    return { shape: "map", struct: false, field: () => element };
+    return mapType(element);
   }
   if (isScalar(field.type)) return LEAF;
   const relation = field.structType ?? (typeSchema(field.type).atomic ? "atomic" : "granular");

@@ -1,6 +1,13 @@
 /** The merge of an applied configuration into an object, and the removal of what nobody owns any more. */
-import { below, type FieldSet, fieldElement, isEmptySet } from "./field-set.ts";
-import type { ListType, MapType, SetType, TypeRef } from "./type-ref.ts";
+import { below, type FieldSet, isEmptySet } from "./field-set.ts";
+import {
+  LEAF,
+  type ListType,
+  type MapType,
+  namedField,
+  type SetType,
+  type TypeRef,
+} from "./type-ref.ts";
 import { type Fields, fieldsOf, isFields, itemElement, itemsOf, resolved } from "./values.ts";
 
 /** Leaves both arguments as they are. What the configuration says wins; what it leaves out stays. */
@@ -19,7 +26,7 @@ function mergeMaps(type: MapType, live: unknown, config: unknown): unknown {
   const merged = new Map(Object.entries(old));
   for (const [name, value] of Object.entries(now ?? {})) {
     const field = type.field(name);
-    merged.set(name, field ? typedMerge(field, old[name], value) : value);
+    merged.set(name, field ? typedMerge(field.type, old[name], value) : value);
   }
   // Made of entries, so that a field that is called __proto__ is a field.
   return Object.fromEntries(merged);
@@ -74,10 +81,9 @@ export function removeFields(type: TypeRef, value: unknown, set: FieldSet): unkn
 function removeFromMap(type: MapType, value: Fields, set: FieldSet): unknown {
   const kept: [string, unknown][] = [];
   for (const [name, item] of Object.entries(value)) {
-    const { member, set: inner } = below(set, fieldElement(name));
-    if (member) continue;
-    const field = type.field(name);
-    kept.push([name, field ? removeFields(field, item, inner) : item]);
+    const field = type.field(name) ?? namedField(name, LEAF);
+    const { member, set: inner } = below(set, field.element);
+    if (!member) kept.push([name, removeFields(field.type, item, inner)]);
   }
   return Object.fromEntries(kept);
 }

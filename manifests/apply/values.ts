@@ -1,6 +1,6 @@
 /** Values as the walkers over them see them: what shape one has, and what tells list items apart. */
 import { keyElement, valueElement } from "./field-set.ts";
-import { DEDUCED, type ListType, type SetType, type TypeRef } from "./type-ref.ts";
+import { DEDUCED, LEAF, type ListType, mapType, type SetType, type TypeRef } from "./type-ref.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -31,8 +31,7 @@ export function resolved(
   return values.some(isFields) && !values.some(Array.isArray) ? DEDUCED_MAP : LEAF;
 }
 
-const LEAF = { shape: "leaf" } as const;
-const DEDUCED_MAP = { shape: "map", struct: false, field: () => DEDUCED } as const;
+const DEDUCED_MAP = mapType(DEDUCED);
 
 /** What is stored is taken as it is: a missing key is one more key. */
 export function itemElement(type: SetType | ListType, item: unknown): string {
