@@ -8,6 +8,7 @@ import {
   applyStrategicMergePatch,
   DecodeError,
   fieldErrorBody,
+  goValue,
   type KubeObject,
   PatchError,
 } from "../../manifests/index.ts";
@@ -97,8 +98,27 @@ function applied<T>(apply: () => T): T {
     return apply();
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
-    const reason = error.code === 422 ? "Invalid" : "BadRequest";
-    throw apiError(reason, error.message, undefined, { cause: error });
+    throw refusalOf(error);
+  }
+}
+
+/** Differs from Kubernetes: says in a cause what does not fit, where upstream says only that something does not. */
+function refusalOf(error: PatchError): Error {
+  const { message, code } = error;
+  switch (code) {
+    case 400:
+      return apiError("BadRequest", message, undefined, { cause: error });
+    case 413: {
+      const text = `Request entity too large: ${message}`;
+      return apiError("RequestEntityTooLarge", text, undefined, { cause: error });
+    }
+    case 422: {
+      const text = "the server rejected our request due to an error in our request";
+      const causes = [{ reason: "FieldValueInvalid", message, field: "patch" }];
+      return apiError("Invalid", text, { causes }, { cause: error });
+    }
+    default:
+      return code satisfies never;
   }
 }
 
@@ -114,15 +134,6 @@ function invalidPatch(badValue: string, cause: DecodeError): Error {
   const message = ` "" is invalid: ${aggregateMessage([fault])}`;
   const details = { causes: [{ reason, message: fieldErrorBody(fault), field }] };
   return apiError("Invalid", message, details, { cause });
-}
-
-/** As Go's `%+v` prints what was decoded from JSON. */
-function goValue(value: unknown): string {
-  if (value === null) return "<nil>";
-  if (typeof value !== "object") return String(value);
-  if (Array.isArray(value)) return `[${value.map(goValue).join(" ")}]`;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `map[${entries.map(([key, item]) => `${key}:${goValue(item)}`).join(" ")}]`;
 }
 
 /** A patch that changes resourceVersion or uid means: only if they are so now. */

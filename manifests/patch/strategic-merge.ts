@@ -5,6 +5,7 @@
  * mean what they do upstream (k8s:apimachinery/pkg/util/strategicpatch).
  */
 import { elementKey, isPrimitiveList, orderElements } from "./element-order.ts";
+import { goValue } from "./go-value.ts";
 import { PatchError } from "./patch-error.ts";
 import { type Fields, fieldRule, isFields, type Json, type TypeName } from "./patch-schema.ts";
 
@@ -15,7 +16,7 @@ const SET_ORDER = "$setElementOrder/";
 
 /** Leaves both arguments as they are. Throws PatchError. */
 export function applyStrategicMergePatch(type: TypeName, target: Json, patch: Json): Json {
-  if (!isFields(patch)) throw new PatchError("a strategic merge patch is a mapping");
+  if (!isFields(patch)) throw new PatchError("invalid JSON document");
   return mergeFields(type, isFields(target) ? target : {}, patch);
 }
 
@@ -29,7 +30,7 @@ function mergeFields(type: TypeName, target: Fields, patch: Fields): Fields {
     case "delete":
       return {};
     default:
-      throw new PatchError(`unknown patch type: ${String(patch[DIRECTIVE])}`);
+      throw unknownDirective(patch);
   }
   const result = retainKeys(target, patch);
   for (const [key, value] of Object.entries(patch)) {
@@ -44,6 +45,7 @@ function mergeFields(type: TypeName, target: Fields, patch: Fields): Fields {
   for (const [key, value] of Object.entries(patch)) {
     if (!key.startsWith(SET_ORDER)) continue;
     const field = key.slice(SET_ORDER.length);
+    assertInOrder(type, field, patch[field], value);
     setOrder(type, field, result, target[field], value);
   }
   return result;
@@ -62,18 +64,20 @@ function mergeValue(type: TypeName, key: string, current: Json, value: Json): Js
 }
 
 function mergeList(type: TypeName, mergeKey: string | undefined, current: Json[], patch: Json[]) {
-  if (patch.some(isReplaceMark)) return clean(patch.filter((item) => !isReplaceMark(item)));
+  const directives = patch.filter(hasDirective);
+  for (const item of directives) assertDirective(item);
+  const plain = patch.filter((item) => !hasDirective(item));
+  if (patch.some(isReplaceMark)) return clean(plain);
   if (isPrimitiveList([...current, ...patch]) || mergeKey === undefined) {
-    return [...current, ...patch.filter((item) => !current.includes(item))];
+    return [...current, ...plain.filter((item) => !current.includes(item))];
   }
-  let result = [...current];
-  for (const item of patch) {
-    if (!isFields(item)) throw new PatchError("invalid element in a list that merges by key");
-    const key = elementKey(item, mergeKey);
-    if (item[DIRECTIVE] === "delete") {
-      result = result.filter((other) => elementKey(other, mergeKey) !== key);
-      continue;
+  const gone = new Set(directives.map((item) => elementKey(item, mergeKey)));
+  const result = current.filter((item) => !gone.has(elementKey(item, mergeKey)));
+  for (const item of plain) {
+    if (!isFields(item)) {
+      throw new PatchError("invalid element in a list that merges by key");
     }
+    const key = elementKey(item, mergeKey);
     const at = result.findIndex((other) => elementKey(other, mergeKey) === key);
     const base = at < 0 ? {} : (result[at] as Fields);
     const merged = mergeFields(type, base, item);
@@ -83,26 +87,66 @@ function mergeList(type: TypeName, mergeKey: string | undefined, current: Json[]
   return result;
 }
 
-/** `- $patch: replace` in a list: the other elements are the whole new list. */
+function hasDirective(item: Json): item is Fields {
+  return isFields(item) && item[DIRECTIVE] !== undefined;
+}
+
+/** `- $patch: replace` in a list: the elements without a directive are the whole new list. */
 function isReplaceMark(item: Json): boolean {
-  return isFields(item) && item[DIRECTIVE] === "replace" && Object.keys(item).length === 1;
+  return isFields(item) && item[DIRECTIVE] === "replace";
+}
+
+function assertDirective(item: Fields): void {
+  switch (item[DIRECTIVE]) {
+    case "delete":
+    case "replace":
+      return;
+    case "merge":
+      throw new PatchError("merging lists cannot yet be specified in the patch");
+    default:
+      throw unknownDirective(item);
+  }
+}
+
+function unknownDirective(item: Fields): PatchError {
+  return new PatchError(`unknown patch type: ${item[DIRECTIVE]} in map: ${goValue(item)}`);
 }
 
 function retainKeys(target: Fields, patch: Fields): Fields {
   const retained = patch[RETAIN_KEYS];
   if (retained === undefined) return { ...target };
-  if (!Array.isArray(retained)) throw new PatchError(`${RETAIN_KEYS} must be a list`);
+  if (!Array.isArray(retained)) throw new PatchError("invalid patch format of retainKeys");
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith("$") || value === null || retained.includes(key)) continue;
-    throw new PatchError(`${RETAIN_KEYS} list doesn't contain all fields present in the patch`);
+    throw new PatchError("patch content doesn't match retainKeys list", 422);
   }
   return Object.fromEntries(Object.entries(target).filter(([key]) => retained.includes(key)));
 }
 
 function deleteFromList(result: Fields, field: string, values: Json): void {
+  if (!Array.isArray(values)) throw new PatchError("invalid patch format of primitive list");
   const list = result[field];
-  if (!Array.isArray(values) || !Array.isArray(list)) return;
+  if (!Array.isArray(list)) return;
   result[field] = list.filter((item) => !values.includes(item));
+}
+
+/** What the patch changes must be named in the order that it asks for, one after the other. */
+function assertInOrder(type: TypeName, field: string, patched: Json, order: Json): void {
+  if (!Array.isArray(order)) throw new PatchError("invalid patch format of setElementOrder list");
+  if (!Array.isArray(patched)) return;
+  const { mergeKey } = fieldRule(type, field);
+  const keys = order.map((item) => elementKey(item, mergeKey));
+  let at = 0;
+  for (const item of patched) {
+    if (hasDirective(item)) continue;
+    const found = keys.indexOf(elementKey(item, mergeKey), at);
+    if (found >= 0) {
+      at = found + 1;
+      continue;
+    }
+    const wanted = `$setElementOrder list:\n${goValue(order)}\n`;
+    throw new PatchError(`The order in patch list:\n${goValue(patched)}\n doesn't match ${wanted}`);
+  }
 }
 
 function setOrder(type: TypeName, field: string, result: Fields, before: Json, order: Json): void {

@@ -165,7 +165,20 @@ function combine(type: TypeName, deletions: Fields, changes: Fields): Fields {
       patch[key] = combineElements(inner, mergeKey, other, value);
     } else patch[key] = value;
   }
+  for (const key of Object.keys(patch)) {
+    const list = patch[key];
+    const order = patch[`$setElementOrder/${key}`];
+    if (!Array.isArray(list) || !Array.isArray(order)) continue;
+    patch[key] = inOrder(list, order, fieldRule(type, key).mergeKey);
+  }
   return patch;
+}
+
+/** A patch names elements in the order that it asks for; those that go come first. */
+function inOrder(list: Json[], order: Json[], mergeKey: string | undefined): Json[] {
+  const keys = order.map((item) => elementKey(item, mergeKey));
+  const place = (item: Json) => keys.indexOf(elementKey(item, mergeKey));
+  return [...list].sort((a, b) => place(a) - place(b));
 }
 
 function combineElements(type: TypeName, mergeKey: string, first: Json[], second: Json[]): Json[] {

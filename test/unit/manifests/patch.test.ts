@@ -121,6 +121,48 @@ test("strategic merge: the order that a patch names is kept, around what it does
   expect(result.spec.containers.map((c) => c.name)).toEqual(["three", "one", "two"]);
 });
 
+test("strategic merge: what is patched must be in the order that is asked for", () => {
+  const order = [{ name: "two" }, { name: "one" }];
+  const containers = [
+    { name: "one", image: "i:3" },
+    { name: "two", image: "i:3" },
+  ];
+  const patch = { spec: { containers, "$setElementOrder/containers": order } };
+  expect(() => patched(patch)).toThrow(
+    "The order in patch list:\n[map[image:i:3 name:one] map[image:i:3 name:two]]\n" +
+      " doesn't match $setElementOrder list:\n[map[name:two] map[name:one]]\n",
+  );
+  const gone = { name: "one", $patch: "delete" };
+  expect(
+    patched({ spec: { containers: [gone], "$setElementOrder/containers": [{ name: "two" }] } }).spec
+      .containers,
+  ).toEqual([pod.spec.containers[1]]);
+});
+
+test("json patch: says what kind of operation is none, and bounds what it makes", () => {
+  const copies = Array.from({ length: 40 }, (_, at) => ({ op: "copy", from: "", path: `/${at}` }));
+  expect(() => applyJsonPatch({ a: "x" }, copies)).toThrow(
+    /^Unable to complete the copy, the accumulated size increase of copy is \d+, exceeding the limit 3145728$/,
+  );
+  const many = Array.from({ length: 10_001 }, () => ({ op: "remove", path: "/a" }));
+  expect(() => applyJsonPatch({}, many)).toThrow(
+    "The allowed maximum operations in a JSON patch is 10000, got 10001",
+  );
+  expect(() => applyJsonPatch({}, [{ op: "explode", path: "/a" }])).toThrow(
+    'Unexpected kind: "explode"',
+  );
+  expect(() => applyJsonPatch({}, [null])).toThrow(PatchError);
+});
+
+test("json patch: what was added is not the patch itself", () => {
+  const patch = [
+    { op: "add", path: "/a", value: { b: 1 } },
+    { op: "add", path: "/a/c", value: 2 },
+  ];
+  expect(applyJsonPatch({}, patch)).toEqual({ a: { b: 1, c: 2 } });
+  expect(patch[0]).toEqual({ op: "add", path: "/a", value: { b: 1 } });
+});
+
 test("strategic merge: null removes, also where there was nothing", () => {
   const patch = { metadata: { labels: { x: null, y: null, z: "1" } }, spec: { volumes: null } };
   expect(patched(patch)).toEqual({
@@ -135,6 +177,25 @@ test("strategic merge: refuses what has no meaning", () => {
     "does not contain declared merge key: name",
   );
   expect(() => applyStrategicMergePatch(POD, pod, [])).toThrow(PatchError);
+  const containers = (...list: object[]) => patched({ spec: { containers: list } });
+  expect(() => containers({ name: "one", $patch: "merge" })).toThrow(
+    "merging lists cannot yet be specified in the patch",
+  );
+  expect(() => containers({ name: "one", $patch: "explode" })).toThrow(
+    "unknown patch type: explode in map: map[$patch:explode name:one]",
+  );
+  expect(() => patched({ metadata: { "$deleteFromPrimitiveList/finalizers": "a" } })).toThrow(
+    "invalid patch format of primitive list",
+  );
+  expect(() => patched({ spec: { $retainKeys: "volumes" } })).toThrow(
+    "invalid patch format of retainKeys",
+  );
+  expect(() => patched({ spec: { $retainKeys: ["a"], volumes: [] } })).toThrow(
+    "patch content doesn't match retainKeys list",
+  );
+  expect(() => patched({ spec: { "$setElementOrder/containers": "one" } })).toThrow(
+    "invalid patch format of setElementOrder list",
+  );
 });
 
 interface Manifest {
