@@ -30,6 +30,7 @@ import {
 } from "../../manifests/index.ts";
 import { typeSchema } from "../../manifests/schema/schema.ts";
 import { FieldErrors } from "../../manifests/validation/field-error.ts";
+import { mediaType } from "./decode.ts";
 import type { Resource } from "./registry/registry.ts";
 import type { ApiRequest } from "./request.ts";
 
@@ -51,7 +52,7 @@ export function managerOf(resource: Resource, request: ApiRequest): Manager {
 export const applyType = "application/apply-patch+yaml";
 
 export function isApply(request: ApiRequest): boolean {
-  return request.verb === "patch" && request.contentType.split(";")[0]?.trim() === applyType;
+  return request.verb === "patch" && mediaType(request.contentType) === applyType;
 }
 
 /** `kubectl/v1.32.0 (linux/amd64) …` is kubectl; over NATS the principal is the program. */

@@ -24,8 +24,6 @@ export interface Comparison {
 
 type Change = keyof Comparison;
 
-export const NO_CHANGE: Comparison = { added: EMPTY_SET, modified: EMPTY_SET, removed: EMPTY_SET };
-
 /**
  * What appears or goes with everything in it is named with everything in it. Values that are the same JavaScript
  * object are not looked into, so a change of one part costs that part.

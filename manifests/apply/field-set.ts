@@ -136,12 +136,6 @@ export function intersects(a: FieldSet, b: FieldSet): boolean {
   return false;
 }
 
-export function hasPath(set: FieldSet, path: readonly string[]): boolean {
-  let node: FieldSet | undefined = set;
-  for (const element of path) node = node?.[element];
-  return node !== undefined && isMember(node);
-}
-
 /** Whether `element` itself is in the set, and what the set holds below it. */
 export function below(set: FieldSet, element: string): { member: boolean; set: FieldSet } {
   const node = set[element];

@@ -11,7 +11,6 @@ import {
   EMPTY_SET,
   type FieldSet,
   fieldSet,
-  hasPath,
   intersection,
   intersects,
   isEmptySet,
@@ -219,8 +218,4 @@ export function ownersBeforeApply(
     subresource: "",
   };
   return ownersAfterUpdate(context, manager, [], empty, live);
-}
-
-export function owns(entry: Entry, path: readonly string[]): boolean {
-  return hasPath(entry.fieldsV1, path);
 }

@@ -1,105 +1,37 @@
-/** Server-side apply and managedFields, over HTTPS by hand and with stock kubectl. */
+/** Server-side apply and the other patches over HTTPS, by hand. */
 
-import { Agent, request as httpsRequest } from "node:https";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Api } from "../../actors/kit/client.ts";
-import { ConfigMap, Deployment, type KubeObject } from "../../manifests/index.ts";
-import { admin, startHttpsApi, type TestHttpsApi } from "../harness/https.ts";
+import { startHttpsApi, type TestHttpsApi } from "../harness/https.ts";
+import {
+  applyPatch,
+  configMap,
+  configMaps,
+  deployments,
+  mergePatch,
+  ownerNames,
+  ownersOf,
+  type RestClient,
+  restClient,
+  web,
+} from "../harness/rest.ts";
 
 let env: TestHttpsApi;
-let api: Api;
-let agent: Agent;
+let rest: RestClient;
 
 beforeAll(async () => {
   env = await startHttpsApi();
-  api = await env.client();
-  agent = new Agent({ ca: env.ca, keepAlive: true, ...(await env.credentials(admin)) });
+  rest = await restClient(env);
 });
 
 afterAll(async () => {
-  agent.destroy();
+  rest.close();
   await env.dispose();
 });
-
-interface Answer {
-  code: number;
-  json: ReturnType<typeof JSON.parse>;
-  warning: string | undefined;
-}
-
-const applyPatch = "application/apply-patch+yaml";
-
-function ask(
-  method: string,
-  path: string,
-  body: unknown,
-  contentType = "application/json",
-  headers: Record<string, string> = {},
-): Promise<Answer> {
-  const place = { host: "127.0.0.1", port: env.port, path, method, agent };
-  return new Promise((resolve, reject) => {
-    const sent = { "content-type": contentType, ...headers };
-    const request = httpsRequest({ ...place, headers: sent }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk) => {
-        text += chunk;
-      });
-      response.on("end", () => {
-        const { warning } = response.headers;
-        resolve({ code: response.statusCode ?? 0, json: JSON.parse(text), warning });
-      });
-    });
-    request.on("error", reject);
-    request.end(body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body));
-  });
-}
-
-const configMaps = "/api/v1/namespaces/default/configmaps";
-const deployments = "/apis/apps/v1/namespaces/default/deployments";
-
-const apply = (path: string, manager: string, body: unknown, more = "") =>
-  ask("PATCH", `${path}?fieldManager=${manager}${more}`, body, applyPatch);
-
-function configMap(name: string, data: object, metadata: object = {}) {
-  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, ...metadata }, data };
-}
-
-const web = (name: string, spec: object = {}) => ({
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: { name },
-  spec: {
-    selector: { matchLabels: { app: name } },
-    template: {
-      metadata: { labels: { app: name } },
-      spec: {
-        containers: [{ name: "nginx", image: "nginx:1.22", ports: [{ containerPort: 80 }] }],
-      },
-    },
-    ...spec,
-  },
-});
-
-interface Owner {
-  manager?: string;
-  operation: string;
-  apiVersion: string;
-  subresource?: string;
-  time: string;
-  fieldsType: string;
-  fieldsV1: object;
-}
-const ownersOf = (object: KubeObject) => (object.metadata.managedFields ?? []) as Owner[];
-const names = (object: KubeObject) =>
-  ownersOf(object).map(({ manager, operation, subresource }) =>
-    [manager, operation, subresource].filter(Boolean).join(" "),
-  );
 
 describe("apply: objects", () => {
   test("apply: creates, then changes, then leaves alone", async () => {
     const path = `${configMaps}/one`;
-    const created = await apply(path, "m", configMap("one", { a: "1" }));
+    const created = await rest.apply(path, "m", configMap("one", { a: "1" }));
     expect(created.code).toBe(201);
     expect(ownersOf(created.json)).toEqual([
       {
@@ -111,26 +43,26 @@ describe("apply: objects", () => {
         fieldsV1: { "f:data": { "f:a": {} } },
       },
     ]);
-    const changed = await apply(path, "m", configMap("one", { b: "2" }));
+    const changed = await rest.apply(path, "m", configMap("one", { b: "2" }));
     expect(changed).toMatchObject({ code: 200, json: { data: { b: "2" } } });
     expect(changed.json.data).toEqual({ b: "2" });
-    const same = await apply(path, "m", configMap("one", { b: "2" }));
+    const same = await rest.apply(path, "m", configMap("one", { b: "2" }));
     expect(same.json.metadata).toEqual(changed.json.metadata);
   });
 
   test("apply: takes YAML, and a dry run keeps nothing", async () => {
     const yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: dry}\ndata: {a: b}\n";
-    const dry = await apply(`${configMaps}/dry`, "m", yaml, "&dryRun=All");
+    const dry = await rest.apply(`${configMaps}/dry`, "m", yaml, "&dryRun=All");
     expect(dry).toMatchObject({ code: 201, json: { data: { a: "b" } } });
-    expect((await ask("GET", `${configMaps}/dry`, undefined)).code).toBe(404);
+    expect((await rest.ask("GET", `${configMaps}/dry`)).code).toBe(404);
   });
 
   test("apply: one conflict and several read as upstream's, and force moves the fields", async () => {
     const path = `${deployments}/conflict`;
     const first = web("conflict", { replicas: 1, paused: true });
-    expect((await apply(path, "first", first)).code).toBe(201);
+    expect((await rest.apply(path, "first", first)).code).toBe(201);
     const scaled = web("conflict", { replicas: 2 });
-    const one = await apply(path, "second", scaled);
+    const one = await rest.apply(path, "second", scaled);
     expect(one.json).toMatchObject({
       kind: "Status",
       reason: "Conflict",
@@ -146,12 +78,20 @@ describe("apply: objects", () => {
         ],
       },
     });
-    const merge = "application/merge-patch+json";
     const image = { name: "nginx", image: "nginx:1.23", ports: [{ containerPort: 80 }] };
     const template = { spec: { containers: [image] } };
-    const patched = await ask("PATCH", `${path}?fieldManager=third`, { spec: { template } }, merge);
+    const patched = await rest.ask(
+      "PATCH",
+      `${path}?fieldManager=third`,
+      { spec: { template } },
+      mergePatch,
+    );
     expect(patched.code).toBe(200);
-    const several = await apply(path, "second", web("conflict", { replicas: 2, paused: false }));
+    const several = await rest.apply(
+      path,
+      "second",
+      web("conflict", { replicas: 2, paused: false }),
+    );
     expect(several.json.message).toBe(
       [
         'Apply failed with 3 conflicts: conflicts with "first":',
@@ -161,31 +101,43 @@ describe("apply: objects", () => {
         '- .spec.template.spec.containers[name="nginx"].image',
       ].join("\n"),
     );
-    const forced = await apply(path, "second", scaled, "&force=true");
+    const forced = await rest.apply(path, "second", scaled, "&force=true");
     expect(forced).toMatchObject({ code: 200, json: { spec: { replicas: 2, paused: true } } });
     // What is applied and owned by nobody else goes back to its default.
-    const left = await apply(path, "second", web("conflict"));
+    const left = await rest.apply(path, "second", web("conflict"));
     expect(left.json.spec.replicas).toBe(1);
     expect(left.json.metadata.generation).toBe(4);
   });
 
   test("apply: fields with two owners stay until both let go", async () => {
     const path = `${configMaps}/shared`;
-    await apply(path, "a", configMap("shared", { x: "1", y: "1" }));
-    await apply(path, "b", configMap("shared", { x: "1" }));
-    expect((await apply(path, "a", configMap("shared", { y: "1" }))).json.data).toEqual({
+    await rest.apply(path, "a", configMap("shared", { x: "1", y: "1" }));
+    await rest.apply(path, "b", configMap("shared", { x: "1" }));
+    expect((await rest.apply(path, "a", configMap("shared", { y: "1" }))).json.data).toEqual({
       x: "1",
       y: "1",
     });
-    expect((await apply(path, "b", configMap("shared", {}))).json.data).toEqual({ y: "1" });
+    expect((await rest.apply(path, "b", configMap("shared", {}))).json.data).toEqual({ y: "1" });
+  });
+
+  test("apply: many who make one object at once all get their fields in", async () => {
+    const path = `${configMaps}/crowd`;
+    const all = Array.from({ length: 8 }, (_, at) => `m${at}`);
+    const answers = await Promise.all(
+      all.map((manager) => rest.apply(path, manager, configMap("crowd", { [manager]: "1" }))),
+    );
+    expect(answers.map(({ code }) => code).sort()).toEqual([...Array(7).fill(200), 201]);
+    const { json } = await rest.ask("GET", path);
+    expect(Object.keys(json.data).sort()).toEqual(all);
+    expect(ownerNames(json).sort()).toEqual(all.map((manager) => `${manager} Apply`));
   });
 
   test("apply: status has its own owners, and the main resource none of it", async () => {
     const path = `${deployments}/status`;
     const body = { ...web("status"), status: { replicas: 9 } };
-    const made = await apply(path, "m", body);
+    const made = await rest.apply(path, "m", body);
     expect(made.json.status.replicas ?? 0).toBe(0);
-    const status = await apply(`${path}/status`, "controller", {
+    const status = await rest.apply(`${path}/status`, "controller", {
       apiVersion: "apps/v1",
       kind: "Deployment",
       metadata: { name: "status" },
@@ -196,10 +148,10 @@ describe("apply: objects", () => {
       code: 200,
       json: { spec: { replicas: 1 }, status: { replicas: 3 } },
     });
-    expect(names(status.json)).toEqual(["controller Apply status", "m Apply"]);
+    expect(ownerNames(status.json)).toEqual(["controller Apply status", "m Apply"]);
     expect(ownersOf(status.json)[0]?.fieldsV1).toEqual({ "f:status": { "f:replicas": {} } });
     expect(JSON.stringify(ownersOf(status.json)[1])).not.toContain("f:status");
-    expect((await apply(`${deployments}/nobody/status`, "m", web("nobody"))).code).toBe(404);
+    expect((await rest.apply(`${deployments}/nobody/status`, "m", web("nobody"))).code).toBe(404);
   });
 
   test("apply: who may patch but not create is told so", async () => {
@@ -223,8 +175,8 @@ describe("apply: objects", () => {
       spec: { scaleTargetRef, maxReplicas: 3, ...spec },
     });
     const first = hpa("autoscaling/v1", { targetCPUUtilizationPercentage: 60 });
-    expect((await apply(`/apis/autoscaling/v1${scalers}`, "a", first)).code).toBe(201);
-    const second = await apply(`/apis/autoscaling/v2${scalers}`, "b", {
+    expect((await rest.apply(`/apis/autoscaling/v1${scalers}`, "a", first)).code).toBe(201);
+    const second = await rest.apply(`/apis/autoscaling/v2${scalers}`, "b", {
       ...hpa("autoscaling/v2", {}),
       spec: { scaleTargetRef, maxReplicas: 4 },
     });
@@ -319,16 +271,15 @@ describe("apply: refusals", () => {
     ["what is no mapping", "fieldManager=m", [1], 400, /^error decoding YAML: /],
     ["what is no YAML", "fieldManager=m", "a: b: c", 400, /^error decoding YAML: /],
   ])("apply: %s is refused", async (_, query, body, code, message) => {
-    const answer = await ask("PATCH", `${path}?${query}`, body, applyPatch);
+    const answer = await rest.ask("PATCH", `${path}?${query}`, body, applyPatch);
     expect(answer.json).toMatchObject({ kind: "Status", status: "Failure", code });
     if (typeof message === "string") expect(answer.json.message).toBe(message);
     else expect(answer.json.message).toMatch(message);
-    expect((await ask("GET", path, undefined)).code).toBe(404);
+    expect((await rest.ask("GET", path)).code).toBe(404);
   });
 
   test("apply: force is for apply alone", async () => {
-    const merge = "application/merge-patch+json";
-    const answer = await ask("PATCH", `${path}?force=true`, {}, merge);
+    const answer = await rest.ask("PATCH", `${path}?force=true`, {}, mergePatch);
     expect(answer.json.message).toBe(
       'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch',
     );
@@ -336,10 +287,10 @@ describe("apply: refusals", () => {
 
   test("apply: the resourceVersion and uid that are stated must be the object's", async () => {
     const stated = `${configMaps}/stated`;
-    const { json } = await apply(stated, "m", configMap("stated", { a: "1" }));
+    const { json } = await rest.apply(stated, "m", configMap("stated", { a: "1" }));
     const { resourceVersion, uid } = json.metadata;
     const at = (metadata: object, a: string) =>
-      apply(stated, "m", configMap("stated", { a }, metadata));
+      rest.apply(stated, "m", configMap("stated", { a }, metadata));
     expect((await at({ resourceVersion, uid }, "2")).code).toBe(200);
     expect((await at({ resourceVersion }, "3")).json).toMatchObject({
       code: 409,
@@ -352,269 +303,100 @@ describe("apply: refusals", () => {
     const twice = `${configMaps}/twice`;
     const body =
       '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"twice"},"data":{"a":"1","a":"2"}}';
-    const strict = await apply(twice, "m", body, "&fieldValidation=Strict");
+    const strict = await rest.apply(twice, "m", body, "&fieldValidation=Strict");
     expect(strict.json.message).toBe('error strict decoding YAML: duplicate field "data.a"');
-    expect((await apply(twice, "m", body)).warning).toContain('duplicate field \\"data.a\\"');
+    expect((await rest.apply(twice, "m", body)).warning).toContain('duplicate field \\"data.a\\"');
   });
 
   test("apply: list items that cannot be told apart are refused", async () => {
     const body = web("twins");
     body.spec.template.spec.containers.push(...body.spec.template.spec.containers);
-    const answer = await apply(`${deployments}/twins`, "m", body);
+    const answer = await rest.apply(`${deployments}/twins`, "m", body);
     expect(answer).toMatchObject({ code: 400 });
     expect(answer.json.message).toContain('duplicate entries for key [name="nginx"]');
   });
 });
 
-describe("managedFields", () => {
-  test("managedFields: a create is its user agent's, without what was defaulted to nothing", async () => {
-    const headers = { "user-agent": "prog/v1.2 (linux)" };
-    const made = await ask("POST", deployments, web("made"), "application/json", headers);
-    expect(ownersOf(made.json)).toEqual([
+describe("patches", () => {
+  const path = `${configMaps}/patched`;
+  const json = "application/json-patch+json";
+  const refused = "the server rejected our request due to an error in our request";
+  const cause = (message: string) => ({
+    causes: [{ reason: "FieldValueInvalid", message, field: "patch" }],
+  });
+
+  beforeAll(async () => {
+    await rest.ask("POST", configMaps, configMap("patched", { a: "1" }));
+  });
+
+  test.each<[string, string, unknown, object]>([
+    [
+      "a test that does not hold",
+      json,
+      [{ op: "test", path: "/data/a", value: "2" }],
       {
-        manager: "prog",
-        operation: "Update",
-        apiVersion: "apps/v1",
-        time: made.json.metadata.creationTimestamp,
-        fieldsType: "FieldsV1",
-        fieldsV1: {
-          "f:spec": {
-            "f:progressDeadlineSeconds": {},
-            "f:replicas": {},
-            "f:revisionHistoryLimit": {},
-            "f:selector": {},
-            "f:strategy": {
-              "f:rollingUpdate": { ".": {}, "f:maxSurge": {}, "f:maxUnavailable": {} },
-              "f:type": {},
-            },
-            "f:template": {
-              "f:metadata": { "f:labels": { ".": {}, "f:app": {} } },
-              "f:spec": {
-                "f:containers": {
-                  'k:{"name":"nginx"}': {
-                    ".": {},
-                    "f:image": {},
-                    "f:imagePullPolicy": {},
-                    "f:name": {},
-                    "f:ports": {
-                      ".": {},
-                      'k:{"containerPort":80,"protocol":"TCP"}': {
-                        ".": {},
-                        "f:containerPort": {},
-                        "f:protocol": {},
-                      },
-                    },
-                    "f:resources": {},
-                    "f:terminationMessagePath": {},
-                    "f:terminationMessagePolicy": {},
-                  },
-                },
-                "f:dnsPolicy": {},
-                "f:restartPolicy": {},
-                "f:schedulerName": {},
-                "f:securityContext": {},
-                "f:terminationGracePeriodSeconds": {},
-              },
-            },
-          },
+        code: 422,
+        reason: "Invalid",
+        message: refused,
+        details: cause("testing value /data/a failed: test failed"),
+      },
+    ],
+    [
+      "more operations than anybody needs",
+      json,
+      Array.from({ length: 10_001 }, () => ({ op: "test", path: "/data/a", value: "1" })),
+      {
+        code: 413,
+        reason: "RequestEntityTooLarge",
+        message:
+          "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001",
+      },
+    ],
+    ["what is no JSON patch", json, {}, { code: 400, reason: "BadRequest" }],
+    [
+      "another name",
+      mergePatch,
+      { metadata: { name: "other" } },
+      {
+        code: 400,
+        message: "the name of the object (other) does not match the name on the URL (patched)",
+      },
+    ],
+    [
+      "a resourceVersion that is not the object's",
+      mergePatch,
+      { metadata: { resourceVersion: "1" } },
+      {
+        code: 409,
+        reason: "Conflict",
+        message:
+          'Operation cannot be fulfilled on configmaps "patched": the object has been modified; please apply your changes to the latest version and try again',
+      },
+    ],
+    [
+      "a format that nobody reads",
+      "application/json",
+      {},
+      {
+        code: 415,
+        reason: "UnsupportedMediaType",
+        message:
+          "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml",
+      },
+    ],
+    [
+      "an order that does not match",
+      "application/strategic-merge-patch+json",
+      {
+        metadata: {
+          finalizers: ["a.b/c", "a.b/d"],
+          "$setElementOrder/finalizers": ["a.b/d", "a.b/c"],
         },
       },
-    ]);
-  });
-
-  test("managedFields: every way to write leaves its mark", async () => {
-    await ask("POST", `${deployments}?fieldManager=maker`, web("ways"));
-    const path = `${deployments}/ways`;
-    const merge = "application/merge-patch+json";
-    await ask("PATCH", `${path}?fieldManager=patcher`, { spec: { paused: true } }, merge);
-    const current = (await ask("GET", path, undefined)).json;
-    current.metadata.labels = { by: "putter" };
-    await ask("PUT", `${path}?fieldManager=putter`, current);
-    const status = { status: { observedGeneration: 1 } };
-    await ask("PATCH", `${path}/status?fieldManager=watcher`, status, merge);
-    await ask("PATCH", `${path}/scale?fieldManager=scaler`, { spec: { replicas: 5 } }, merge);
-    const { json } = await ask("GET", path, undefined);
-    const found = Object.fromEntries(
-      ownersOf(json).map((owner) => [
-        `${owner.manager} ${owner.subresource ?? ""}`,
-        owner.fieldsV1,
-      ]),
-    );
-    expect(found).toMatchObject({
-      "patcher ": { "f:spec": { "f:paused": {} } },
-      "putter ": { "f:metadata": { "f:labels": { ".": {}, "f:by": {} } } },
-      "watcher status": { "f:status": { "f:observedGeneration": {} } },
-      "scaler scale": { "f:spec": { "f:replicas": {} } },
-    });
-    expect(found["maker "]).not.toMatchObject({ "f:spec": { "f:replicas": {} } });
-    const conflict = await apply(path, "m", web("ways", { replicas: 1 }));
-    expect(conflict.json.message).toBe(
-      'Apply failed with 1 conflict: conflict with "scaler" with subresource "scale" using apps/v1: .spec.replicas',
-    );
-  });
-
-  test("managedFields: a Scale may be applied, and owns the replicas", async () => {
-    await ask("POST", deployments, web("scaled"));
-    const body = {
-      apiVersion: "autoscaling/v1",
-      kind: "Scale",
-      metadata: { name: "scaled" },
-      spec: { replicas: 4 },
-    };
-    const path = `${deployments}/scaled/scale`;
-    const refused = await apply(path, "s", body);
-    expect(refused.json).toMatchObject({ code: 409, reason: "Conflict" });
-    const scaled = await apply(path, "s", body, "&force=true");
-    expect(scaled.json).toMatchObject({ kind: "Scale", spec: { replicas: 4 } });
-    const { json } = await ask("GET", `${deployments}/scaled`, undefined);
-    expect(ownersOf(json)[0]).toMatchObject({
-      manager: "s",
-      operation: "Apply",
-      apiVersion: "apps/v1",
-      subresource: "scale",
-      fieldsV1: { "f:spec": { "f:replicas": {} } },
-    });
-  });
-
-  test("managedFields: an actor's writes are its principal's", async () => {
-    await api.create(ConfigMap, {
-      metadata: { name: "actors", namespace: "default" },
-      data: { a: "1" },
-    });
-    const made = await api.get(ConfigMap, "default/actors");
-    expect(names(made)).toEqual([`${api.principal} Update`]);
-  });
-
-  test("managedFields: can be let go of, and come back when somebody applies", async () => {
-    const path = `${configMaps}/reset`;
-    await ask("POST", configMaps, configMap("reset", { a: "1" }));
-    const merge = "application/merge-patch+json";
-    const reset = await ask("PATCH", path, { metadata: { managedFields: [{}] } }, merge);
-    expect(reset.code).toBe(200);
-    expect(reset.json.metadata.managedFields).toBeUndefined();
-    const untracked = await ask("PATCH", path, { data: { b: "2" } }, merge);
-    expect(untracked.json.metadata.managedFields).toBeUndefined();
-    const applied = await apply(path, "m", configMap("reset", { a: "1" }));
-    expect(names(applied.json)).toEqual(["m Apply", "before-first-apply Update"]);
-    expect((await apply(path, "m", configMap("reset", { a: "2" }))).json.message).toContain(
-      'conflict with "before-first-apply" using v1: .data.a',
-    );
-  });
-
-  test("managedFields: what a write says of them counts only when it makes sense", async () => {
-    const path = `${configMaps}/said`;
-    const { json } = await ask(
-      "POST",
-      `${configMaps}?fieldManager=m`,
-      configMap("said", { a: "1" }),
-    );
-    const merge = "application/merge-patch+json";
-    const say = (managedFields: unknown) =>
-      ask("PATCH", path, { metadata: { managedFields } }, merge);
-    expect(ownersOf((await say([])).json)).toEqual(ownersOf(json));
-    expect(ownersOf((await say([{ manager: "x" }])).json)).toEqual(ownersOf(json));
-    const [owner] = ownersOf(json);
-    const said = await say([{ ...owner, manager: "n" }]);
-    expect(names(said.json)).toEqual(["n Update"]);
-  });
-
-  test("managedFields: a write that changes nothing changes no time", async () => {
-    const path = `${configMaps}/quiet`;
-    const { json } = await ask("POST", configMaps, configMap("quiet", { a: "1" }));
-    const merge = "application/merge-patch+json";
-    const same = await ask("PATCH", `${path}?fieldManager=other`, { data: { a: "1" } }, merge);
-    expect(same.json.metadata).toEqual(json.metadata);
-  });
-});
-
-describe("kubectl: server-side apply", () => {
-  const manifest = (replicas: number, image = "nginx:1.22") =>
-    JSON.stringify({
-      ...web("kube", { replicas }),
-      spec: {
-        ...web("kube", { replicas }).spec,
-        template: {
-          metadata: { labels: { app: "kube" } },
-          spec: { containers: [{ name: "nginx", image }] },
-        },
-      },
-    });
-  const kubectl = (args: string[], input?: string, fails = false) =>
-    env.kubectl(args, { input, fails });
-
-  test("kubectl: apply --server-side creates and changes, diff and dry-run see the same", async () => {
-    const apply = ["apply", "--server-side", "-f", "-"];
-    const said = "deployment.apps/kube serverside-applied\n";
-    expect(await kubectl(apply, manifest(1))).toBe(said);
-    expect(await kubectl(["diff", "--server-side", "-f", "-"], manifest(1))).toBe("");
-    const diff = await env
-      .kubectl(["diff", "--server-side", "-f", "-"], { input: manifest(2) })
-      .catch((error: Error) => error.message);
-    expect(diff).not.toContain("error");
-    const dry = await kubectl(
-      [...apply, "--dry-run=server", "-o", "jsonpath={.spec.replicas}"],
-      manifest(2),
-    );
-    expect(dry).toBe("2");
-    expect(await kubectl(apply, manifest(3))).toBe(said);
-    const shown = await kubectl([
-      "get",
-      "deployment",
-      "kube",
-      "-o",
-      "yaml",
-      "--show-managed-fields",
-    ]);
-    expect(shown).toContain("manager: kubectl\n    operation: Apply");
-    expect(await kubectl(["get", "deployment", "kube", "-o", "yaml"])).not.toContain(
-      "managedFields",
-    );
-  });
-
-  test("kubectl: conflicts are shown with advice, and --force-conflicts overrules them", async () => {
-    await kubectl(["scale", "deployment/kube", "--replicas=5"]);
-    const apply = ["apply", "--server-side", "-f", "-"];
-    const conflict = await kubectl(apply, manifest(3), true);
-    expect(conflict).toContain(
-      'conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas',
-    );
-    expect(conflict).toContain("Please review the fields above");
-    expect(await kubectl([...apply, "--force-conflicts"], manifest(3))).toContain(
-      "serverside-applied",
-    );
-  });
-
-  test("kubectl: what was applied by the client is taken over without a conflict", async () => {
-    const before = manifest(1).replaceAll("kube", "moved");
-    const after = manifest(2, "nginx:1.23").replaceAll("kube", "moved");
-    expect(await kubectl(["apply", "-f", "-"], before)).toBe("deployment.apps/moved created\n");
-    const client = await api.get(Deployment, "default/moved");
-    expect(names(client)).toEqual(["kubectl-client-side-apply Update"]);
-    expect(await kubectl(["apply", "--server-side", "-f", "-"], after)).toContain(
-      "serverside-applied",
-    );
-    const server = await api.get(Deployment, "default/moved");
-    expect(server.spec).toMatchObject({ replicas: 2 });
-    expect(names(server)).toContain("kubectl Apply");
-    // Client-side apply finds what server-side apply has done since.
-    expect(await kubectl(["apply", "-f", "-"], after)).toContain("deployment.apps/moved ");
-    expect(
-      server.metadata.annotations?.["kubectl.kubernetes.io/last-applied-configuration"],
-    ).toContain("nginx:1.23");
-  });
-
-  test("kubectl: somebody else's manager does not inherit from client-side apply", async () => {
-    const name = "foreign";
-    const before = manifest(1).replaceAll("kube", name);
-    const after = manifest(2).replaceAll("kube", name);
-    await kubectl(["apply", "-f", "-"], before);
-    const refused = await kubectl(
-      ["apply", "--server-side", "--field-manager=argo", "-f", "-"],
-      after,
-      true,
-    );
-    expect(refused).toContain(
-      'conflict with "kubectl-client-side-apply" using apps/v1: .spec.replicas',
-    );
+      { code: 400, reason: "BadRequest" },
+    ],
+  ])("patch: %s is refused", async (_, contentType, body, status) => {
+    const answer = await rest.ask("PATCH", path, body, contentType);
+    expect(answer.json).toMatchObject({ kind: "Status", status: "Failure", ...status });
   });
 });
