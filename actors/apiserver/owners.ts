@@ -32,7 +32,7 @@ import { typeSchema } from "../../manifests/schema/schema.ts";
 import { FieldErrors } from "../../manifests/validation/field-error.ts";
 import { mediaType } from "./decode.ts";
 import type { Resource } from "./registry/registry.ts";
-import type { ApiRequest } from "./request.ts";
+import { type ApiRequest, optionsKind } from "./request.ts";
 
 /** Puts the owners into an object that is about to replace another, or to be the first. */
 export type Own = (object: KubeObject, old: KubeObject | undefined) => KubeObject;
@@ -67,12 +67,6 @@ function agentOf({ agent, user }: ApiRequest): string {
   return kept;
 }
 
-const optionKinds: Readonly<Record<string, string>> = {
-  create: "CreateOptions",
-  update: "UpdateOptions",
-  patch: "PatchOptions",
-};
-
 /** k8s: apimachinery/pkg/apis/meta/v1/validation ValidatePatchOptions. */
 function assertOptions(request: ApiRequest): void {
   const errors = new FieldErrors();
@@ -87,7 +81,7 @@ function assertOptions(request: ApiRequest): void {
     errors.invalid(managerFlag, manager, "should only contain printable characters");
   }
   if (errors.list.length === 0) return;
-  const kind = { group: "meta.k8s.io", kind: optionKinds[request.verb] ?? "PatchOptions" } as Kind;
+  const kind = { group: "meta.k8s.io", kind: optionsKind(request.verb) ?? "" } as Kind;
   throw new ApiError(invalidStatus(kind, "", errors.list) as ApiStatus);
 }
 

@@ -104,3 +104,16 @@ export function dryRunOption(query: URLSearchParams, inBody?: readonly string[])
   }
   return values.length > 0;
 }
+
+const optionKinds: Readonly<Record<string, string>> = {
+  create: "CreateOptions",
+  update: "UpdateOptions",
+  patch: "PatchOptions",
+  delete: "DeleteOptions",
+  deletecollection: "DeleteOptions",
+};
+
+/** What a request's query is called as an object; undefined where it changes nothing. */
+export function optionsKind(verb: ApiVerb): string | undefined {
+  return optionKinds[verb];
+}

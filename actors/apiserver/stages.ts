@@ -25,7 +25,7 @@ import type { Objects } from "./objects.ts";
 import type { Own } from "./owners.ts";
 import type { HookContext } from "./registry/hooks.ts";
 import type { Registry, Resource } from "./registry/registry.ts";
-import { type ApiRequest, booleanOption } from "./request.ts";
+import { type ApiRequest, booleanOption, optionsKind } from "./request.ts";
 
 export interface StageContext {
   readonly registry: Registry;
@@ -118,16 +118,8 @@ export function attributesOf(
   return { operation, resource, subresource, namespace, name, object, old, user, dryRun, options };
 }
 
-const optionKinds: Readonly<Record<string, string>> = {
-  create: "CreateOptions",
-  update: "UpdateOptions",
-  patch: "PatchOptions",
-  delete: "DeleteOptions",
-  deletecollection: "DeleteOptions",
-};
-
 function optionsOf({ verb, query }: ApiRequest, dryRun: boolean): Record<string, unknown> {
-  const kind = optionKinds[verb];
+  const kind = optionsKind(verb);
   if (!kind) return {};
   const options: Record<string, unknown> = { kind, apiVersion: "meta.k8s.io/v1" };
   for (const name of ["fieldManager", "fieldValidation", "propagationPolicy"]) {

@@ -139,7 +139,10 @@ function applyScale(
   const { object: given, warnings } = configurationOf(scaleKind, request);
   const { apiVersion, kind } = resource.kind;
   const { name, uid, resourceVersion } = given.metadata;
-  const preconditions = { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) };
+  const preconditions = {
+    ...(uid ? { uid } : {}),
+    ...(resourceVersion ? { resourceVersion } : {}),
+  };
   const { replicas } = (given as Scale).spec ?? {};
   const spec = replicas === undefined ? {} : { replicas };
   const object = { apiVersion, kind, metadata: { name, ...preconditions }, spec } as KubeObject;
