@@ -38,22 +38,26 @@ export async function restClient(env: TestHttpsApi): Promise<RestClient> {
     contentType = "application/json",
     headers = {},
   ) => {
+    const text =
+      body === undefined || typeof body === "string" ? (body ?? "") : JSON.stringify(body);
+    // Node sends the body of a DELETE without saying how long it is.
+    const length = { "content-length": String(Buffer.byteLength(text)) };
     const place = { host: "127.0.0.1", port: env.port, path, method, agent };
     return new Promise((resolve, reject) => {
-      const sent = { "content-type": contentType, ...headers };
+      const sent = { "content-type": contentType, ...length, ...headers };
       const request = httpsRequest({ ...place, headers: sent }, (response) => {
-        let text = "";
+        let answer = "";
         response.setEncoding("utf8");
         response.on("data", (chunk) => {
-          text += chunk;
+          answer += chunk;
         });
         response.on("end", () => {
           const { warning } = response.headers;
-          resolve({ code: response.statusCode ?? 0, json: JSON.parse(text), warning });
+          resolve({ code: response.statusCode ?? 0, json: JSON.parse(answer), warning });
         });
       });
       request.on("error", reject);
-      request.end(body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body));
+      request.end(text);
     });
   };
 

@@ -87,6 +87,22 @@ describe("managedFields", () => {
     ]);
   });
 
+  test("managedFields: what admission adds and what a bind decides is nobody's", async () => {
+    const spec = { containers: [{ name: "a", image: "i" }] };
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "admitted" }, spec };
+    const pods = "/api/v1/namespaces/default/pods";
+    const { json } = await rest.ask("POST", pods, pod);
+    expect(json.spec.tolerations).toHaveLength(2);
+    expect(json.status.phase).toBe("Pending");
+    const [owner] = ownersOf(json);
+    expect(Object.keys(owner?.fieldsV1 ?? {})).toEqual(["f:spec"]);
+    const owned = JSON.stringify(owner?.fieldsV1);
+    expect(owned).toContain("f:restartPolicy");
+    for (const added of ["tolerations", "serviceAccount", "priority", "status"]) {
+      expect(owned).not.toContain(`f:${added}`);
+    }
+  });
+
   test("managedFields: every way to write leaves its mark", async () => {
     await rest.ask("POST", `${deployments}?fieldManager=maker`, web("ways"));
     const path = `${deployments}/ways`;
@@ -136,7 +152,7 @@ describe("managedFields", () => {
     const scaled = await rest.apply(path, "s", body, "&force=true");
     expect(scaled.json).toMatchObject({ kind: "Scale", spec: { replicas: 4 } });
     const { json } = await rest.ask("GET", `${deployments}/scaled`);
-    expect(ownersOf(json)[0]).toMatchObject({
+    expect(ownersOf(json).find(({ operation }) => operation === "Apply")).toMatchObject({
       manager: "s",
       operation: "Apply",
       apiVersion: "apps/v1",
