@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { apiserver } from "../actors/apiserver/apiserver.ts";
-import type { Grants } from "../actors/apiserver/authz.ts";
+import type { Grants } from "../actors/apiserver/authz/actors.ts";
 import { defaultHorizonMs } from "../actors/apiserver/compaction.ts";
 import { controllersActor, controllersWrites } from "../actors/controllers/controllers.ts";
 import { dnsWrites } from "../actors/dns/dns.ts";

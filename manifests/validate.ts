@@ -4,6 +4,7 @@
  * A type with a validator of its own (in kinds/) is checked by it; every other by what the table knows. Objects come
  * here decoded, defaulted and, for an update, complete with the fields that the API server keeps.
  */
+import { accessUpdateValidators, accessValidators } from "./kinds/access-validation.ts";
 import { configUpdateValidators, configValidators } from "./kinds/config-validation.ts";
 import type { Kind, KubeObject } from "./kinds/kind.ts";
 import { podUpdateValidators, podValidators } from "./kinds/pod-validation.ts";
@@ -26,9 +27,13 @@ export {
 type Fields = Record<string, unknown>;
 
 const VALIDATORS = new Map(
-  [podValidators, serviceValidators, workloadValidators, configValidators].flatMap(
-    (table) => Object.entries(table) as [string, Validator<Fields>][],
-  ),
+  [
+    podValidators,
+    serviceValidators,
+    workloadValidators,
+    configValidators,
+    accessValidators,
+  ].flatMap((table) => Object.entries(table) as [string, Validator<Fields>][]),
 );
 
 const UPDATE_VALIDATORS = new Map(
@@ -37,6 +42,7 @@ const UPDATE_VALIDATORS = new Map(
     serviceUpdateValidators,
     workloadUpdateValidators,
     configUpdateValidators,
+    accessUpdateValidators,
   ].flatMap((table) => Object.entries(table) as [string, UpdateValidator<Fields>][]),
 );
 

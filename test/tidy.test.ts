@@ -271,7 +271,7 @@ function lineOf(header: string, word: string): string {
 /** `core/pods create+delete; apps/replicasets/status update` as sorted items; the rest is prose. */
 function stated(line: string): string[] {
   const items = line.matchAll(
-    /\b(every kind|[a-z0-9.]+\/[a-z]+(?:\/[a-z]+)?)(?: ((?:(?:create|update|patch|deletecollection|delete)\+?)+))?/g,
+    /\b(every kind|[a-z0-9.]+\/[a-z]+(?:\/[a-z]+)?)(?: ((?:(?:create|update|patch|deletecollection|delete|escalate)\+?)+))?/g,
   );
   return [...items].flatMap(([, what = "", verbs]) => spell(what, verbs?.split("+"))).sort();
 }

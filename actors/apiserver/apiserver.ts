@@ -4,15 +4,13 @@
  * Mailbox  tick                                renews presence, makes what every cluster has
  * Watches  nothing: it reads the store's own view, and everybody else watches through it
  * Owns     watch sessions, pinned pages of lists, parsed objects; all of it may be lost at any time
- * Writes   every kind, for those who may; its own Lease, default/kubernetes and its endpoints, the first namespaces
+ * Writes   every kind, for those who may; its own Lease, default/kubernetes and its endpoints, the first namespaces, the default roles
  * Fails    store away: 503 and 504 until it is back. Crash: sessions end, watchers resume at another replica
  * Scales   any number of replicas behind a NATS queue group; nothing is decided by one of them alone
  */
 
-import type { Pod } from "../../manifests/index.ts";
 import type { ActorDefinition, Behavior, Context } from "../../runtime/actor.ts";
 import { errorMessage } from "../../runtime/errors.ts";
-import { objectKey } from "../../runtime/store/key.ts";
 import type { Stores } from "../../runtime/store/open.ts";
 import { createApi } from "../kit/client.ts";
 import { createInformers, type Informers } from "../kit/informer.ts";
@@ -20,7 +18,9 @@ import { owned } from "../kit/owned.ts";
 import { createAdmission } from "./admission/chain.ts";
 import { type AdmissionSettings, plugins } from "./admission/index.ts";
 import { createReader } from "./admission/reader.ts";
-import { createAuthorizer, type Grants } from "./authz.ts";
+import type { Grants } from "./authz/actors.ts";
+import { createAuthorizer } from "./authz/authorizer.ts";
+import { ensureDefaultPolicy } from "./authz/reconcile.ts";
 import { ensureEssentials } from "./bootstrap.ts";
 import { type CompactionArgs, compaction } from "./compaction.ts";
 import { Pages } from "./continue.ts";
@@ -65,6 +65,8 @@ export interface Inside {
   readonly pipeline: Pipeline;
   readonly context: PipelineContext;
   readonly replica: string;
+  /** What the API actor has done since it began, for those who ask whether it is ready. */
+  readonly started: { policy: boolean };
 }
 
 export interface OpenEdge {
@@ -97,19 +99,20 @@ export const apiserver: ActorDefinition<ApiServerMessage, ApiServerConfig> = {
       inside.context.pages.close();
     });
     spawnOwned(ctx, config, inside);
-    return new ApiServer(ctx, config, pipeline, edge);
+    return new ApiServer(ctx, config, inside, edge);
   },
 };
 
 class ApiServer implements Behavior<ApiServerMessage> {
   readonly #ctx: Context<ApiServerMessage>;
   readonly #ensure: () => Promise<void>;
+  readonly #ensurePolicy: () => Promise<void>;
   readonly #presence: Presence;
 
   constructor(
     ctx: Context<ApiServerMessage>,
     config: ApiServerConfig,
-    pipeline: Pipeline,
+    { pipeline, started }: Inside,
     edge: OpenEdge | undefined,
   ) {
     this.#ctx = ctx;
@@ -118,6 +121,11 @@ class ApiServer implements Behavior<ApiServerMessage> {
     const serviceCidr = parseCidr(config.serviceCidr);
     const essentials = { serviceCidr, dnsAddress, httpsPort: edge?.httpsPort };
     this.#ensure = () => ensureEssentials(api, essentials);
+    this.#ensurePolicy = async () => {
+      if (started.policy) return;
+      await ensureDefaultPolicy(api);
+      started.policy = true;
+    };
     this.#presence = new Presence(api, ctx.clock, config.replica, edge?.address);
     ctx.self.tell({ type: "tick" });
   }
@@ -127,9 +135,12 @@ class ApiServer implements Behavior<ApiServerMessage> {
     try {
       await this.#ensure();
       await this.#presence.tick();
+      await this.#ensurePolicy();
     } catch (error) {
       nextMs = retryMs;
-      this.#ctx.log.debug("Could not renew presence yet", { error: errorMessage(error) });
+      this.#ctx.log.debug("Could not make or renew what every cluster has", {
+        error: errorMessage(error),
+      });
     }
     this.#ctx.after(nextMs, message);
   }
@@ -189,15 +200,9 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
   const { clock, random, log } = ctx;
   const nodePorts = config.nodePorts ?? defaultNodePorts;
   const serviceCidr = parseCidr(config.serviceCidr);
-  const registry = createRegistry(stores, createHooks({ serviceCidr, nodePorts }));
+  const authorizer = createAuthorizer(grants, stores.objects);
+  const registry = createRegistry(stores, createHooks({ serviceCidr, nodePorts, authorizer }));
   const objects = new Objects(clock);
-  const pods = registry.find("", "v1", "pods");
-  const authorizer = createAuthorizer(grants, (namespace, name) => {
-    const key = objectKey({ group: "", resource: "pods", namespace, name });
-    const entry = stores.objects.view.get(key);
-    if (!entry) return undefined;
-    return (objects.parsed(pods, entry) as Pod).spec.nodeName ?? "";
-  });
   const turn = () => clock.sleep(0);
   const context: PipelineContext = {
     registry,
@@ -214,5 +219,5 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
     bindAtLedger: (pod, node) => bindAtLedger(ctx.bus, principal, pod, node),
   };
   const pipeline = createPipeline(context);
-  return { pipeline, context, replica };
+  return { pipeline, context, replica, started: { policy: false } };
 }

@@ -8,10 +8,9 @@ import { ApiError, apiError } from "../../manifests/api-error.ts";
 import { Binding, subresource } from "../../manifests/index.ts";
 import type { Log } from "../../runtime/log.ts";
 import { applyObject } from "./apply.ts";
-import { nodeOf } from "./authn.ts";
-import type { Authorizer } from "./authz.ts";
+import { accessOf } from "./authz/access.ts";
+import type { Authorizer } from "./authz/authorizer.ts";
 import { change, create, replaceWith } from "./change.ts";
-import { waitUntilFresh } from "./freshness.ts";
 import { patchWith } from "./merge.ts";
 import { isApply } from "./owners.ts";
 import { get, list, type ReadLimits } from "./read.ts";
@@ -23,6 +22,8 @@ import { bindingOfPod, type SubresourceContext, subresourceAct } from "./subreso
 import { type OpenedWatch, openWatch, type WatchSink } from "./watch.ts";
 
 export interface Pipeline {
+  /** For what doors ask before there is a request: paths, and who may speak as whom. */
+  readonly authorizer: Authorizer;
   /** Rejects with an ApiError, or with whatever broke. */
   handle(request: ApiRequest, limits?: ReadLimits): Promise<ApiReply>;
   watch(request: ApiRequest, sink: WatchSink): Promise<OpenedWatch>;
@@ -37,17 +38,13 @@ export interface PipelineContext extends SubresourceContext {
 
 export function createPipeline(context: PipelineContext): Pipeline {
   async function admit(request: ApiRequest): Promise<Resource> {
-    const { authorizer, registry } = context;
-    const resource = registry.find(request.group, request.version, request.resource);
-    if (!authorizer.allowed(request) && nodeOf(request.user.name) !== undefined) {
-      // A node may be quicker to learn of its pod than this cache is.
-      await waitUntilFresh(registry.stores.objects, undefined);
-    }
-    authorizer.authorize(request);
-    return resource;
+    await context.authorizer.authorize(accessOf(request));
+    return context.registry.find(request.group, request.version, request.resource);
   }
 
   return {
+    authorizer: context.authorizer,
+
     async handle(request, limits) {
       const resource = await admit(request);
       if (request.subresource) return await handleSubresource(context, resource, request);

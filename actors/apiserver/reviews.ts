@@ -1,14 +1,27 @@
 /** Kinds that are questions: they are answered and never stored. */
 
 import { apiError } from "../../manifests/api-error.ts";
-import type { Kind } from "../../manifests/index.ts";
+import type {
+  Kind,
+  LocalSubjectAccessReview,
+  SelfSubjectAccessReview,
+  SelfSubjectRulesReview,
+  SubjectAccessReview,
+} from "../../manifests/index.ts";
 import type { ApiVerb } from "../subjects.ts";
-import { apiVerbs } from "../subjects.ts";
-import { userOfPrincipal } from "./authn.ts";
-import type { Authorizer } from "./authz.ts";
-import { parseBody } from "./decode.ts";
+import {
+  type AccessSpec,
+  askedBy,
+  type SubjectSpec,
+  validateAccess,
+  validateLocal,
+  validateSubject,
+} from "./authz/access-review.ts";
+import type { Authorizer } from "./authz/authorizer.ts";
+import { decodeBody } from "./decode.ts";
 import type { Resource } from "./registry/registry.ts";
 import { type ApiReply, type ApiRequest, jsonReply, type User } from "./request.ts";
+import { assertValid } from "./stages.ts";
 
 interface ReviewContext {
   readonly authorizer: Authorizer;
@@ -20,62 +33,86 @@ type Review = (
   request: ApiRequest,
 ) => Promise<ApiReply>;
 
-interface ResourceAttributes {
-  verb?: string;
-  group?: string;
-  resource?: string;
-  subresource?: string;
-  namespace?: string;
-  name?: string;
-}
-
-interface AccessReviewSpec {
-  resourceAttributes?: ResourceAttributes;
-  user?: string;
-  groups?: string[];
-}
-
 /** What answers a create of this kind, when the kind is a question. */
 export function reviewAct(kind: Kind, verb: ApiVerb): Review | undefined {
   return verb === "create" ? reviews[`${kind.group}/${kind.kind}`] : undefined;
 }
 
 const reviews: Readonly<Record<string, Review>> = {
-  "authorization.k8s.io/SelfSubjectAccessReview": (context, resource, request) =>
-    answerAccess(context, resource, request, () => request.user),
-  "authorization.k8s.io/SubjectAccessReview": (context, resource, request) =>
-    answerAccess(context, resource, request, asked),
-  "authorization.k8s.io/LocalSubjectAccessReview": (context, resource, request) =>
-    answerAccess(context, resource, request, asked),
+  "authorization.k8s.io/SelfSubjectAccessReview": async (context, resource, request) => {
+    const review = bodyOf<SelfSubjectAccessReview>(resource, request);
+    assertValid(resource, "", validateAccess(review.spec));
+    return await answerAccess(context, resource, request, review, request.user);
+  },
+  "authorization.k8s.io/SubjectAccessReview": async (context, resource, request) => {
+    const review = bodyOf<SubjectAccessReview>(resource, request);
+    assertValid(resource, "", validateSubject(review.spec));
+    return await answerAccess(context, resource, request, review, subjectOf(review.spec));
+  },
+  "authorization.k8s.io/LocalSubjectAccessReview": async (context, resource, request) => {
+    const review = bodyOf<LocalSubjectAccessReview>(resource, request);
+    const { namespace } = request;
+    assertValid(resource, "", [
+      ...validateSubject(review.spec),
+      ...validateLocal(review.spec, namespace),
+    ]);
+    if (review.metadata.namespace && review.metadata.namespace !== namespace) {
+      const why = `spec.resourceAttributes.namespace must match namespace: ${namespace}`;
+      throw apiError("BadRequest", why);
+    }
+    return await answerAccess(context, resource, request, review, subjectOf(review.spec));
+  },
+  "authorization.k8s.io/SelfSubjectRulesReview": async ({ authorizer }, resource, request) => {
+    const { spec } = bodyOf<SelfSubjectRulesReview>(resource, request);
+    if (!spec.namespace) throw apiError("BadRequest", "no namespace on request");
+    const { rules, errors } = authorizer.rulesFor(request.user, spec.namespace);
+    const status = {
+      resourceRules: rules.flatMap(({ verbs, apiGroups, resources, resourceNames }) =>
+        resources ? [{ verbs, apiGroups, resources, resourceNames }] : [],
+      ),
+      nonResourceRules: rules.flatMap(({ verbs, nonResourceURLs }) =>
+        nonResourceURLs ? [{ verbs, nonResourceURLs }] : [],
+      ),
+      incomplete: errors.length > 0,
+      ...(errors.length > 0 ? { evaluationError: errors.join(", ") } : {}),
+    };
+    return answer(resource, { spec, status });
+  },
   "authentication.k8s.io/SelfSubjectReview": async (_context, resource, request) => {
     const { name, groups } = request.user;
-    return answer(resource, {}, { userInfo: { username: name, groups } });
+    return answer(resource, { status: { userInfo: { username: name, groups } } });
   },
 };
 
-function asked({ user, groups }: AccessReviewSpec): User {
-  return groups ? { name: user ?? "", groups } : userOfPrincipal(user ?? "");
+/** Groups are what the question says: none follow from the name. */
+function subjectOf({ user = "", groups = [] }: SubjectSpec): User {
+  return { name: user, groups };
 }
 
 async function answerAccess(
-  context: ReviewContext,
+  { authorizer }: ReviewContext,
   resource: Resource,
   request: ApiRequest,
-  userOf: (spec: AccessReviewSpec) => User,
+  { spec }: { spec: AccessSpec },
+  user: User,
 ): Promise<ApiReply> {
-  const body = (parseBody(request).value ?? {}) as { spec?: AccessReviewSpec };
-  const { spec = {} } = body;
-  const { resourceAttributes: of } = spec;
-  if (!of) throw apiError("BadRequest", "spec.resourceAttributes is required");
-  const verb = apiVerbs.find((known) => known === of.verb);
-  const { group = "", resource: plural = "", subresource = "", namespace = "", name = "" } = of;
-  const access = { group, resource: plural, subresource, namespace, name };
-  const user = userOf(spec);
-  const allowed = verb !== undefined && context.authorizer.allowed({ ...access, user, verb });
-  return answer(resource, spec, { allowed });
+  const { asked, errors } = askedBy(spec, user);
+  const { allowed, reason } = await authorizer.judge(asked);
+  const status = {
+    allowed,
+    ...(reason ? { reason } : {}),
+    ...(errors.length > 0 ? { evaluationError: errors.join(", ") } : {}),
+  };
+  const { namespace } = request;
+  return answer(resource, { ...(namespace ? { metadata: { namespace } } : {}), spec, status });
 }
 
-function answer(resource: Resource, spec: object, status: object): ApiReply {
+function bodyOf<T>(resource: Resource, request: ApiRequest): T {
+  const { object } = decodeBody(resource.kind, request);
+  return { spec: {}, ...object } as unknown as T;
+}
+
+function answer(resource: Resource, fields: object): ApiReply {
   const { kind, apiVersion } = resource.kind;
-  return jsonReply(201, { kind, apiVersion, metadata: {}, spec, status });
+  return jsonReply(201, { kind, apiVersion, metadata: {}, ...fields });
 }

@@ -50,8 +50,8 @@ export interface Attempt {
 }
 
 /**
- * Default, own, mutate (admission), prepare (what is special to the kind), validate, check (admission):
- * what goes in is merged, what comes out may be committed.
+ * Default, own, mutate (admission), prepare (what is special to the kind), permit, validate, check
+ * (admission): what goes in is merged, what comes out may be committed.
  */
 export async function finish(context: StageContext, attempt: Attempt): Promise<KubeObject> {
   const { resource, old, hooks: hookContext } = attempt;
@@ -64,6 +64,8 @@ export async function finish(context: StageContext, attempt: Attempt): Promise<K
   const final = old
     ? finishUpdate(resource, mutated, old, hookContext)
     : finishCreate(resource, mutated, hookContext);
+  // Judged by what it has become: a webhook might have added to it.
+  if (hooks.permit) await hooks.permit(final, old, hookContext.user);
   const isStatus = old !== undefined && hookContext.subresource === "status";
   const errors = isStatus
     ? // The rest is as it was, and whoever may write a status is one of us.

@@ -1,6 +1,7 @@
 /** Every controller of the cluster, in the order in which a Pod meets them. */
 
 import type { Controller } from "../kit/controller.ts";
+import { clusterRoleAggregation } from "./clusterrole-aggregation.ts";
 import { deployment } from "./deployment.ts";
 import { endpointSlice } from "./endpoint-slice.ts";
 import { endpoints } from "./endpoints.ts";
@@ -29,5 +30,6 @@ export function controllers({ caPem }: ControllerSettings): Controller[] {
     podGc,
     garbageCollector,
     namespace,
+    clusterRoleAggregation,
   ];
 }

@@ -7,15 +7,18 @@ import { apiError } from "../../manifests/api-error.ts";
 import type { Kind } from "../../manifests/index.ts";
 import type { ApiVerb } from "../subjects.ts";
 
+/** `escalate`: may write a role that says more than its writer may do. */
+type WriteVerb = ApiVerb | "escalate";
+
 /** `resource` may carry a subresource: `pods/status`. */
 export interface Write {
-  readonly verbs: readonly ApiVerb[];
+  readonly verbs: readonly WriteVerb[];
   readonly group: string;
   readonly resource: string;
 }
 
 export interface Grant {
-  readonly verb: ApiVerb;
+  readonly verb: WriteVerb;
   readonly group: string;
   readonly resource: string;
 }
@@ -26,6 +29,10 @@ export function create(kind: Kind): Write {
 
 export function update(kind: Kind): Write {
   return write(kind, ["update"]);
+}
+
+export function escalate(kind: Kind): Write {
+  return write(kind, ["escalate"]);
 }
 
 export function patch(kind: Kind): Write {
@@ -79,6 +86,6 @@ export function assertDeclared(writes: readonly Write[], wanted: Grant, principa
   );
 }
 
-function write(kind: Kind, verbs: readonly ApiVerb[]): Write {
+function write(kind: Kind, verbs: readonly WriteVerb[]): Write {
   return { verbs, group: kind.group, resource: kind.resource };
 }

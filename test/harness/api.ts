@@ -2,6 +2,7 @@
 
 import { type ApiServerConfig, apiserver } from "../../actors/apiserver/apiserver.ts";
 import { adminPrincipal } from "../../actors/apiserver/authn.ts";
+import { defaultPolicy } from "../../actors/apiserver/authz/defaults.ts";
 import type { Horizons } from "../../actors/apiserver/compaction.ts";
 import { type Api, createApi } from "../../actors/kit/client.ts";
 import { ownerWrites } from "../../actors/kit/owned.ts";
@@ -12,6 +13,7 @@ import { createLog } from "../../runtime/log.ts";
 import { connectNats, type NatsBus } from "../../runtime/nats-bus.ts";
 import { realClock, realRandom } from "../../runtime/real.ts";
 import type { Journal } from "../../runtime/store/journal.ts";
+import { objectKey } from "../../runtime/store/key.ts";
 import { openJournals, openStores, type PerStore, type Stores } from "../../runtime/store/open.ts";
 import type { WindowLimits } from "../../runtime/store/window.ts";
 import { createSystem, type System } from "../../runtime/supervisor.ts";
@@ -74,13 +76,17 @@ export async function startApi(options: TestApiConfig = {}): Promise<TestApi> {
       ...config,
       ...more,
     });
-    await waitFor(
-      "the first namespaces",
-      () => stores.objects.view.get("core.namespaces._.default"),
-      {
-        everyMs: 5,
-      },
-    );
+    const { view } = stores.objects;
+    const made = [
+      "core.namespaces._.default",
+      ...defaultPolicy().map(({ kind: { group, resource }, object: { metadata } }) => {
+        const { namespace = "", name = "" } = metadata;
+        return objectKey({ group, resource, namespace, name });
+      }),
+    ];
+    await waitFor("what every cluster has", () => made.every((key) => view.get(key)), {
+      everyMs: 5,
+    });
     return { stores, journals, system };
   }
 

@@ -38,6 +38,7 @@ export function httpsEdge(config: EdgeConfig): Edge {
       const metrics = createMetrics();
       const { registry } = inside.context;
       const site = createSite({
+        authorizer: inside.context.authorizer,
         discovery: createDiscovery(registry),
         clock: ctx.clock,
         gitVersion: config.gitVersion,
@@ -70,12 +71,13 @@ export function httpsEdge(config: EdgeConfig): Edge {
   };
 }
 
-function checksOf({ context }: Inside): ReadonlyMap<string, () => boolean> {
+function checksOf({ context, started }: Inside): ReadonlyMap<string, () => boolean> {
   const { stores } = context.registry;
   return new Map([
     ["store-objects", () => stores.objects.ready],
     ["store-events", () => stores.events.ready],
     ["store-leases", () => stores.leases.ready],
+    ["poststarthook/rbac/bootstrap-roles", () => started.policy],
     ["namespaces", () => stores.objects.view.get("core.namespaces._.default") !== undefined],
   ]);
 }
@@ -85,7 +87,7 @@ function createStreams(context: NodeStreamsContext, inside: Inside): Streams {
   return {
     async respond(exchange, request) {
       if (!isPod(request, ["log"]) || request.verb !== "get") return false;
-      authorizer.authorize(request);
+      await authorizer.authorize(request);
       const stream = await openLog(context, request);
       exchange.head(200, { "content-type": "text/plain" });
       if (stream) await copyLog(stream, exchange, log);
@@ -93,7 +95,7 @@ function createStreams(context: NodeStreamsContext, inside: Inside): Streams {
       return true;
     },
     async upgrade(raw, socket, head, request) {
-      authorizer.authorize(request);
+      await authorizer.authorize(request);
       assertTerminalProtocol(raw);
       await admitConnection(inside.context, request);
       serveTerminal(raw, socket, head, await openTerminal(context, request));

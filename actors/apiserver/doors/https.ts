@@ -10,11 +10,12 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
-import { apiError, forbidden } from "../../../manifests/api-error.ts";
+import { apiError } from "../../../manifests/api-error.ts";
 import { stringifyYaml } from "../../../manifests/index.ts";
 import { errorMessage } from "../../../runtime/errors.ts";
 import type { Log } from "../../../runtime/log.ts";
-import { anonymous, isMaster, userOfCertificate } from "../authn.ts";
+import { anonymous, userOfCertificate } from "../authn.ts";
+import { authorizeImpersonation, type Impersonated } from "../authz/impersonation.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ApiReply, type ApiRequest, jsonReply, type User } from "../request.ts";
 import { type Accepted, negotiate } from "./accept.ts";
@@ -171,7 +172,7 @@ class Door {
     const reply = await this.#pipeline.catching(async () => {
       const [path, query] = split(exchange.target);
       const route = routeOf(exchange.method, path, query);
-      const user = impersonated(this.#authenticate(exchange.socket), exchange.headers);
+      const user = await this.#speaker(exchange.socket, exchange.headers);
       if (route.type !== "resource") {
         const page = await this.#site.page(route, exchange, user);
         if (page.type === "json") return jsonReply(page.code, page.value);
@@ -196,7 +197,7 @@ class Door {
       const [path, query] = split(raw.url ?? "/");
       const route = routeOf(raw.method ?? "GET", path, query);
       if (route.type !== "resource") throw apiError("BadRequest", "nothing here can be upgraded");
-      const user = impersonated(this.#authenticate(raw.socket as TLSSocket), raw.headers);
+      const user = await this.#speaker(raw.socket as TLSSocket, raw.headers);
       // Upstream's verb for a connection is that of its method; over WebSocket always GET.
       const asked = { ...baseRequest(route, query, user), verb: "create" as const };
       if (!this.#streams.upgrades(asked))
@@ -210,6 +211,15 @@ class Door {
           `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
       );
     }
+  }
+
+  /** `kubectl --as`: whoever may speak as somebody else is that from here on. */
+  async #speaker(socket: TLSSocket, headers: Exchange["headers"]): Promise<User> {
+    const user = this.#authenticate(socket);
+    const asked = impersonated(headers);
+    if (!asked) return user;
+    await authorizeImpersonation(this.#pipeline.authorizer, user, asked);
+    return userOfCertificate(asked.name, asked.groups);
   }
 
   #authenticate(socket: TLSSocket): User {
@@ -231,19 +241,11 @@ class Door {
   }
 }
 
-/** `kubectl --as`: only masters may speak as somebody else. */
-function impersonated(user: User, headers: Exchange["headers"]): User {
+function impersonated(headers: Exchange["headers"]): Impersonated | undefined {
   const name = headers["impersonate-user"];
-  if (name === undefined) return user;
-  if (!isMaster(user)) {
-    const why = `User "${user.name}" cannot impersonate resource "users" in API group "" at the cluster scope`;
-    throw forbidden({ group: "", resource: "users" }, String(name), why);
-  }
+  if (name === undefined) return undefined;
   const groups = [headers["impersonate-group"] ?? []].flat();
-  return userOfCertificate(
-    String(name),
-    groups.flatMap((group) => group.split(/, */)),
-  );
+  return { name: String(name), groups: groups.flatMap((group) => group.split(/, */)) };
 }
 
 /** The exchange has been answered already. */

@@ -10,8 +10,7 @@ import {
   openapiV3,
 } from "../../../manifests/index.ts";
 import type { Clock, Timer } from "../../../runtime/clock.ts";
-import { authenticatedGroup, isMaster } from "../authn.ts";
-import { denyPath } from "../authz.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
 import { pathNotFound } from "../registry/registry.ts";
 import type { User } from "../request.ts";
 import { negotiate } from "./accept.ts";
@@ -35,6 +34,7 @@ export interface Site {
 }
 
 export interface SiteContext {
+  readonly authorizer: Authorizer;
   readonly discovery: Discovery;
   readonly clock: Clock;
   /** `v1.32.3+wherry0.1.0`. */
@@ -52,7 +52,8 @@ export function createSite(context: SiteContext): Site {
   const version = versionDocument(context.gitVersion);
   return {
     async page(route, exchange, user) {
-      assertMayRead(route, exchange, user);
+      const path = exchange.target.split("?")[0] ?? exchange.target;
+      await context.authorizer.authorize({ user, verb: exchange.method.toLowerCase(), path });
       switch (route.type) {
         case "discovery":
           return discoveryPage(context.discovery, route.path, exchange);
@@ -86,14 +87,6 @@ export function createSite(context: SiteContext): Site {
       return () => timer.dispose();
     },
   };
-}
-
-/** Health and version are for everybody, as upstream's role system:public-info-viewer has it. */
-function assertMayRead(route: Route, { method, target }: Exchange, user: User): void {
-  if (route.type === "health" || route.type === "version") return;
-  if (route.type === "metrics" ? isMaster(user) : user.groups.includes(authenticatedGroup)) return;
-  const path = target.split("?")[0] ?? target;
-  throw denyPath(user, method.toLowerCase(), path);
 }
 
 function discoveryPage(discovery: Discovery, path: string, exchange: Exchange): Page {

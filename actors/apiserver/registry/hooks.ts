@@ -8,6 +8,8 @@ import type { Operation, View } from "../../../runtime/store/store.ts";
 import type { User } from "../request.ts";
 
 export interface Hooks<T extends KubeObject = KubeObject> {
+  /** Rejects what the verb alone does not allow. Before validation. */
+  permit?(object: T, old: T | undefined, user: User): Promise<void>;
   /** Has metadata.generation: 1 on create, one more whenever anything but metadata or status changes. */
   readonly generation?: boolean;
   /** The one kind whose creator may say its status: a node. */

@@ -2,6 +2,9 @@
 
 import type { Kind, KubeObject } from "../../../manifests/index.ts";
 import * as kinds from "../../../manifests/index.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
+import type { Grantor } from "../authz/defaults.ts";
+import { grantorHooks, grantors } from "./grantors.ts";
 import type { Hooks } from "./hooks.ts";
 import { jobs } from "./jobs.ts";
 import { namespaces } from "./namespaces.ts";
@@ -35,7 +38,11 @@ const generationKinds: readonly Kind[] = [
   kinds.ValidatingWebhookConfiguration,
 ];
 
-export function createHooks(network: ServiceNetwork): (kind: Kind) => Hooks {
+export interface HooksContext extends ServiceNetwork {
+  readonly authorizer: Authorizer;
+}
+
+export function createHooks({ authorizer, ...network }: HooksContext): (kind: Kind) => Hooks {
   const table = new Map<Kind, Hooks>(generationKinds.map((kind) => [kind, generation]));
   function add<T extends KubeObject>(kind: Kind<T>, hooks: Hooks<T>): void {
     table.set(kind, hooks as Hooks);
@@ -45,6 +52,7 @@ export function createHooks(network: ServiceNetwork): (kind: Kind) => Hooks {
   add(kinds.Node, nodes);
   add(kinds.Pod, pods);
   add(kinds.Service, serviceHooks(network));
+  for (const kind of grantors) add<Grantor>(kind, grantorHooks(authorizer, kind));
   add(kinds.PersistentVolume, {
     prepareCreate: (volume) => ({ ...volume, status: { phase: "Pending" as const } }),
   });
