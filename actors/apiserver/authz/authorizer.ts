@@ -33,7 +33,10 @@ export interface HeldRules {
   readonly errors: readonly string[];
 }
 
-/** Alone among paths these need no rule: whoever watches over the process has no name (k8s: --authorization-always-allow-paths). */
+/**
+ * Alone among paths these need no rule: whoever watches over the process has no name. Upstream's
+ * default for --authorization-always-allow-paths.
+ */
 const openPaths = new Set(["/healthz", "/livez", "/readyz"]);
 
 export function createAuthorizer(grants: Grants, objects: Store): Authorizer {
