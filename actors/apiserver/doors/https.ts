@@ -198,7 +198,8 @@ class Door {
       const route = routeOf(raw.method ?? "GET", path, query);
       if (route.type !== "resource") throw apiError("BadRequest", "nothing here can be upgraded");
       const user = await this.#speaker(raw.socket as TLSSocket, raw.headers);
-      // Upstream's verb for a connection is that of its method; over WebSocket always GET.
+      // Differs from Kubernetes: v1.32 asks for the method's verb, over WebSocket `get`, so that
+      // who may read could run commands.
       const asked = { ...baseRequest(route, query, user), verb: "create" as const };
       if (!this.#streams.upgrades(asked))
         throw apiError("BadRequest", "nothing here can be upgraded");
