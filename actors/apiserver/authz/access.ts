@@ -56,7 +56,10 @@ const collectionVerbs = new Set(["list", "watch", "deletecollection"]);
  * that a watch of one Secret can be granted without the others.
  */
 export function accessOf(request: ApiRequest): Access {
-  const { user, verb, group, resource, subresource, namespace, name, query } = request;
+  const { user, verb, group, resource, subresource, name, query } = request;
+  // A namespace lies in itself: who may read it there need not read all of them.
+  const ofItself = group === "" && resource === "namespaces" && name !== "";
+  const namespace = ofItself ? name : request.namespace;
   const access = { user, verb, group, resource, subresource, namespace, name };
   const selector = query.get("fieldSelector");
   if (!selector || !collectionVerbs.has(verb)) return access;

@@ -11,7 +11,7 @@ import {
   type RoleRef,
   type Subject,
 } from "../../../manifests/index.ts";
-import { authenticatedGroup, mastersGroup, unauthenticatedGroup } from "../authn.ts";
+import { authenticatedGroup, mastersGroup, nodesGroup, unauthenticatedGroup } from "../authn.ts";
 import { controllerTable } from "./default-controllers.ts";
 import { clusterRoleTable, eventsRule, rule } from "./default-roles.ts";
 import { rbacGroup } from "./policy.ts";
@@ -61,6 +61,9 @@ const clusterBindings: Readonly<Record<string, readonly Subject[]>> = {
   // Nodes have an authorizer of their own; the binding is there for who wants to fill it.
   "system:node": [],
   "system:service-account-issuer-discovery": [group("system:serviceaccounts")],
+  // Not upstream's own, but what every installer of it adds: a node's certificate is renewed
+  // without asking a person.
+  "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": [group(nodesGroup)],
 };
 
 interface NamespacedDefault {

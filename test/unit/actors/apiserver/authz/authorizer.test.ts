@@ -131,6 +131,16 @@ describe("authz", () => {
     expect(request("list", "metadata.name!=a").name).toBe("");
     expect(request("get", "metadata.name=a").name).toBe("");
   });
+
+  test("authz: a namespace is read in itself", () => {
+    const request = (name: string) =>
+      accessOf({
+        ...access(bob, "get", "/namespaces", name, ""),
+        query: new URLSearchParams(),
+      } as unknown as ApiRequest);
+    expect(request("d")).toMatchObject({ namespace: "d", name: "d" });
+    expect(request("")).toMatchObject({ namespace: "" });
+  });
 });
 
 describe("rbac", () => {
@@ -269,9 +279,9 @@ describe("rbac", () => {
     }
     const asked = access(userOfCertificate("u999", []), "create", "apps/deployments", "", "n9");
     expect((await judge(asked)).allowed).toBe(true);
-    const began = performance.now();
+    // Of the processor's time: the machine may do other things meanwhile. Measured: 2 µs.
+    const began = process.cpuUsage().user;
     for (let nth = 0; nth < 10_000; nth++) await scene.authorizer.judge(asked);
-    // Measured at 2 µs; the bound leaves room for a machine that does other things.
-    expect((performance.now() - began) / 10_000).toBeLessThan(0.1);
+    expect((process.cpuUsage().user - began) / 10_000).toBeLessThan(20);
   });
 });
