@@ -6,7 +6,13 @@ import { WebSocket } from "ws";
 import type { Api } from "../../actors/kit/client.ts";
 import { channels, type OpenExec, type OpenLog } from "../../actors/kubelet/messages.ts";
 import { nodeSubject, streamSubject } from "../../actors/subjects.ts";
-import { ConfigMap, HorizontalPodAutoscalerV1, Pod } from "../../manifests/index.ts";
+import {
+  ConfigMap,
+  HorizontalPodAutoscalerV1,
+  Pod,
+  Role,
+  RoleBinding,
+} from "../../manifests/index.ts";
 import { createAuthority, issueClientCertificate } from "../../runtime/pki.ts";
 import { realClock } from "../../runtime/real.ts";
 import { openStream } from "../../runtime/stream.ts";
@@ -364,6 +370,24 @@ describe("https: to the node", () => {
     const wrong = await ask(`${path}?container=other`);
     expect(wrong).toMatchObject({ code: 400 });
     expect(wrong.json.message).toBe("container other is not valid for pod quiet");
+  });
+
+  test("https: who may read logs need not be able to read pods", async () => {
+    await makePod("told", "nowhere");
+    const rules = [{ verbs: ["get"], apiGroups: [""], resources: ["pods/log"] }];
+    await api.create(Role, { metadata: { namespace: "default", name: "listener" }, rules });
+    await api.create(RoleBinding, {
+      metadata: { namespace: "default", name: "listener" },
+      subjects: [{ kind: "User", name: "listener" }],
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "listener" },
+    });
+    const user = { user: "listener", groups: [] };
+    const path = "/api/v1/namespaces/default/pods/told";
+    expect(await ask(path, { user })).toMatchObject({ code: 403 });
+    expect(await ask(`${path}/log?container=other`, { user })).toMatchObject({ code: 400 });
+    expect(await ask(`${path}/log`, { user: { user: "eve", groups: [] } })).toMatchObject({
+      code: 403,
+    });
   });
 
   test("https: a binding that came the old way is asked of the ledger too", async () => {

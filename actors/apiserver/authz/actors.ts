@@ -17,12 +17,21 @@ export type Grants = ReadonlyMap<string, readonly Grant[]>;
 const actorPrefix = "system:wherry:";
 const readVerbs = ["get", "list", "watch"];
 
+/** Who declares to write an approval approves, and of a status, signs. */
+const signed: Readonly<Record<string, string>> = {
+  approve: "certificatesigningrequests/approval",
+  sign: "certificatesigningrequests/status",
+};
+
 export function decideForActor(grants: Grants, asked: Asked): Decision {
   const { user, verb } = asked;
   if (isPath(asked) || !user.name.startsWith(actorPrefix)) return noOpinion;
   if (readVerbs.includes(verb)) return allow("an actor of Wherry reads everything");
+  const part = asked.resource === "signers" ? signed[verb] : undefined;
   const declared = grantsTo(grants, user.name).some((grant) => {
-    if (grant.verb !== verb || (grant.group !== "*" && grant.group !== asked.group)) return false;
+    if (grant.group !== "*" && grant.group !== asked.group) return false;
+    if (part !== undefined) return grant.resource === part;
+    if (grant.verb !== verb) return false;
     return grant.resource === "*" || grant.resource === fullResource(asked);
   });
   return declared ? allow("a write that the actor's definition declares") : noOpinion;

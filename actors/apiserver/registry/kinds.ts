@@ -4,6 +4,7 @@ import type { Kind, KubeObject } from "../../../manifests/index.ts";
 import * as kinds from "../../../manifests/index.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { Grantor } from "../authz/defaults.ts";
+import { assertMaySign } from "../authz/signers.ts";
 import { grantorHooks, grantors } from "./grantors.ts";
 import type { Hooks } from "./hooks.ts";
 import { jobs } from "./jobs.ts";
@@ -60,6 +61,7 @@ export function createHooks({ authorizer, ...network }: HooksContext): (kind: Ki
     prepareCreate: (claim) => ({ ...claim, status: { phase: "Pending" as const } }),
   });
   add(kinds.CertificateSigningRequest, {
+    permit: (csr, old, user) => assertMaySign(authorizer, user, csr, old),
     prepareCreate: (csr, { user }) => ({
       ...csr,
       spec: { ...csr.spec, username: user.name, groups: [...user.groups] },
