@@ -343,9 +343,9 @@ test.each<[string, Kind, object, string[]]>([
     RoleBinding,
     { subjects: [{ kind: "User" }] },
     [
-      "subjects[0].name: Required value",
-      "roleRef.kind: Required value",
+      'roleRef.kind: Unsupported value: "": supported values: "Role", "ClusterRole"',
       "roleRef.name: Required value",
+      "subjects[0].name: Required value",
     ],
   ],
 ])("validate: tells of %s", (_name, kind, value, expected) => {
