@@ -12,7 +12,7 @@ export interface Impersonated {
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
-const accountPrefix = "system:serviceaccount:";
+const accountName = /^system:serviceaccount:([^:]+):([^:]+)$/;
 const authentication = "authentication.k8s.io";
 
 /** Rejects with Forbidden, naming the first part that may not be taken (k8s: filters/impersonation.go). */
@@ -26,10 +26,7 @@ export async function authorizeImpersonation(
 
 function accessesOf(user: User, { name, uid, groups, extra = {} }: Impersonated): Access[] {
   const about = { user, verb: "impersonate", group: "", subresource: "", namespace: "" };
-  const [, namespace = "", account = ""] =
-    /^([^:]*):([^:]*)$/.exec(
-      name.startsWith(accountPrefix) ? name.slice(accountPrefix.length) : "",
-    ) ?? [];
+  const [, namespace = "", account = ""] = accountName.exec(name) ?? [];
   const who = account
     ? { ...about, resource: "serviceaccounts", namespace, name: account }
     : { ...about, resource: "users", name };

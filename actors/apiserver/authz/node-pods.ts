@@ -10,22 +10,19 @@ import type { Store } from "../../../runtime/store/store.ts";
 import { type Follower, follow } from "./follow.ts";
 import { podReferences, type Reference } from "./pod-references.ts";
 
-interface Held {
-  readonly value: Uint8Array;
-  references: ReadonlySet<string> | undefined;
-}
-
 const field = Buffer.from('"nodeName":"');
 const quote = '"'.charCodeAt(0);
 const decoder = new TextDecoder();
 
 export class NodePods implements Follower {
   readonly begin: () => boolean;
-  /** By node, then by the pod's key. */
-  readonly #held = new Map<string, Map<string, Held>>();
+  /** By node, then by the pod's key: what it refers to, once that was asked. */
+  readonly #held = new Map<string, Map<string, ReadonlySet<string> | undefined>>();
   readonly #nodes = new Map<string, readonly string[]>();
+  readonly #store: Store;
 
   constructor(store: Store) {
+    this.#store = store;
     this.begin = follow(store, [resourcePrefix("", "pods")], this);
   }
 
@@ -47,8 +44,8 @@ export class NodePods implements Follower {
     const nodes = nodesIn(value);
     if (nodes.length > 0) this.#nodes.set(key, nodes);
     for (const node of nodes) {
-      const held = this.#held.get(node) ?? new Map<string, Held>();
-      this.#held.set(node, held.set(key, { value, references: undefined }));
+      const held = this.#held.get(node) ?? new Map<string, undefined>();
+      this.#held.set(node, held.set(key, undefined));
     }
   }
 
@@ -63,9 +60,13 @@ export class NodePods implements Follower {
 
   #referencesOf(node: string): ReadonlySet<string>[] {
     this.begin();
-    return [...(this.#held.get(node)?.values() ?? [])].map((held) => {
-      held.references ??= referencesIn(held.value, node);
-      return held.references;
+    const held = this.#held.get(node) ?? new Map<string, ReadonlySet<string> | undefined>();
+    return [...held].map(([key, known]) => {
+      if (known) return known;
+      const entry = this.#store.view.get(key);
+      const references = entry ? referencesIn(entry.value, node) : new Set<string>();
+      held.set(key, references);
+      return references;
     });
   }
 }
