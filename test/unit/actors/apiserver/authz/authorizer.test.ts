@@ -107,7 +107,7 @@ describe("authz", () => {
     );
   });
 
-  test("authz: nothing but masters and health before the store is loaded", async () => {
+  test("authz: before the store is loaded masters and health pass, others wait for it", async () => {
     const world = createWorld({ seed: 1 });
     const { clock, random, log } = world;
     const stream = createSimStream({ clock, random });
@@ -115,9 +115,15 @@ describe("authz", () => {
     const authorizer = createAuthorizer(grants, store);
     await authorizer.authorize(access("wherry-admin", "get", "/pods"));
     await authorizer.authorize({ user: anonymous, verb: "get", path: "/livez" });
-    await expect(authorizer.authorize(access(bob, "get", "/pods"))).rejects.toMatchObject({
-      reason: "ServiceUnavailable",
+    let told: Error | undefined;
+    void authorizer.authorize(access(bob, "get", "/pods")).catch((error: Error) => {
+      told = error;
     });
+    await Promise.resolve();
+    expect([store.ready, told]).toEqual([false, undefined]);
+    await world.run({ until: () => told !== undefined, maxVirtualMs: 60_000 });
+    expect(store.ready).toBe(true);
+    expect(told).toMatchObject({ reason: "Forbidden" });
   });
 
   test("authz: a collection narrowed to one name is about that name", () => {
