@@ -50,12 +50,12 @@ export interface Configuration {
   readonly warnings: readonly string[];
 }
 
-/** Makes the object when there is none; `authorizeCreate` throws when the user may not. */
+/** Makes the object when there is none; `authorizeCreate` rejects when the user may not. */
 export async function applyObject(
   context: ChangeContext,
   resource: Resource,
   request: ApiRequest,
-  authorizeCreate: () => void,
+  authorizeCreate: () => Promise<void>,
 ): Promise<ApiReply> {
   const manager = managerOf(resource, request);
   const config = configurationOf(resource.kind, request);
@@ -63,7 +63,7 @@ export async function applyObject(
   const merge = applyWith(context, resource, request, config);
   for (let attempt = 1; ; attempt++) {
     if (!(await exists(resource, request))) {
-      authorizeCreate();
+      await authorizeCreate();
       const draft = draftOf(context, resource, request, manager, config);
       try {
         return await createFrom(context, resource, request, draft);

@@ -94,7 +94,8 @@ async function handleObject(
       return await change(context, resource, request, replaceWith(resource, request));
     case "patch":
       if (isApply(request)) {
-        const authorizeCreate = () => context.authorizer.authorize({ ...request, verb: "create" });
+        const making = accessOf({ ...request, verb: "create" });
+        const authorizeCreate = () => context.authorizer.authorize(making);
         return await applyObject(context, resource, request, authorizeCreate);
       }
       return await change(context, resource, request, patchWith(resource, request));

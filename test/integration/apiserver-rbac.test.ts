@@ -108,6 +108,32 @@ describe("rbac: over HTTPS", () => {
   });
 });
 
+test("rbac: server-side apply makes only what its user may create", async () => {
+  const patchers = [{ verbs: ["patch"], apiGroups: [""], resources: ["configmaps"] }];
+  await api.create(Role, {
+    metadata: { namespace: "default", name: "patcher" },
+    rules: patchers,
+  });
+  await api.create(RoleBinding, {
+    metadata: { namespace: "default", name: "patcher" },
+    subjects: [{ kind: "User", name: "patcher" }],
+    roleRef: { apiGroup: group, kind: "Role", name: "patcher" },
+  });
+  const kubeconfig = await env.kubeconfigOf({ user: "patcher", groups: [] });
+  const input = JSON.stringify({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "applied" },
+    data: { a: "b" },
+  });
+  const apply = ["apply", "--server-side", "--validate=false", "-f", "-"];
+  expect(await env.kubectl(apply, { kubeconfig, input, fails: true })).toContain(
+    'User "patcher" cannot create resource "configmaps"',
+  );
+  await api.create(ConfigMap, { metadata: { namespace: "default", name: "applied" } });
+  expect(await env.kubectl(apply, { kubeconfig, input })).toContain("serverside-applied");
+});
+
 describe("rbac: kubectl auth", () => {
   test("rbac: can-i asks about verbs, subresources, names and paths", async () => {
     const can = async (kubeconfig: string, ...args: string[]) =>
