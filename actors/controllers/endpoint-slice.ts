@@ -32,7 +32,6 @@ export const serviceNameLabel = "kubernetes.io/service-name";
 export const managedByLabel = "endpointslice.kubernetes.io/managed-by";
 export const managedBy = "endpointslice-controller.k8s.io";
 const zoneLabel = "topology.kubernetes.io/zone";
-const byService = "service";
 
 export const endpointSlice = defineController({
   name: "endpoint-slice",
@@ -41,7 +40,7 @@ export const endpointSlice = defineController({
     watch(Pod, { keysOf: servicesOf, matters: changesEndpoint }),
     watch(EndpointSlice, {
       keysOf: (slice) => serviceKeys(slice),
-      indexes: { [byService]: serviceKeys },
+      indexes: [serviceKeys],
     }),
     watch(Node, { keysOf: () => [] }),
   ],
@@ -49,7 +48,7 @@ export const endpointSlice = defineController({
   options: { workers: 5 },
   async reconcile(key, ctx) {
     const service = ctx.lister(Service).get(key);
-    const ours = ctx.lister(EndpointSlice).by(byService, key);
+    const ours = ctx.lister(EndpointSlice).by(serviceKeys, key);
     const kept = service && !service.metadata.deletionTimestamp && isSelecting(service);
     if (!kept) {
       // A Service that lost its selector may have been given slices by hand: they are not ours.

@@ -28,7 +28,6 @@ import { anyKind } from "../kit/writes.ts";
 
 const foreground = "foregroundDeletion";
 const orphan = "orphan";
-const byAnyOwner = "owners";
 
 /** Kinds stored in their own right. Events own nothing, are owned by nothing, and are many. */
 export const collectedKinds: readonly Kind[] = allKinds().filter(
@@ -42,9 +41,7 @@ export const garbageCollector = defineController({
     watch(kind, {
       keysOf: (object, listers) => concerned(kind, object, listers),
       matters: changesOwnership,
-      indexes: {
-        [byAnyOwner]: ({ metadata }) => (metadata.ownerReferences ?? []).map(({ uid }) => uid),
-      },
+      indexes: [byAnyOwner],
     }),
   ),
   writes: [anyKind(["delete", "patch"])],
@@ -62,6 +59,10 @@ export const garbageCollector = defineController({
     if (metadata.ownerReferences?.length) await judge(item, metadata.ownerReferences, ctx);
   },
 });
+
+function byAnyOwner({ metadata }: KubeObject): string[] {
+  return (metadata.ownerReferences ?? []).map(({ uid }) => uid);
+}
 
 interface Item {
   kind: Kind;

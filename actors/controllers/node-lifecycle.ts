@@ -29,12 +29,11 @@ import {
   readyStatus,
 } from "./node-lifecycle-conditions.ts";
 import { Heartbeats } from "./node-lifecycle-heartbeats.ts";
-import { isReady } from "./pods.ts";
+import { byNode, isReady } from "./pods.ts";
 
 const graceMs = 40_000;
 const monitorMs = 5_000;
 const leaseNamespace = "kube-node-lease";
-const byNode = "node";
 
 interface Memory {
   heartbeats: Heartbeats;
@@ -55,7 +54,7 @@ export const nodeLifecycle = defineController<Memory>({
     }),
     watch(Pod, {
       keysOf: () => [],
-      indexes: { [byNode]: ({ spec }) => (spec.nodeName ? [spec.nodeName] : []) },
+      indexes: [byNode],
     }),
   ],
   writes: [update(Node), status(Node), status(Pod)],

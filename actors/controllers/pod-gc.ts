@@ -23,11 +23,10 @@ import {
 import { type Key, keyOf } from "../kit/object.ts";
 import { formatTime } from "../kit/time.ts";
 import { del, status } from "../kit/writes.ts";
-import { isFinished } from "./pods.ts";
+import { byNode, isFinished } from "./pods.ts";
 
 /** A Node that went may be one that registers anew (k8s:pkg/controller/podgc `quarantineTime`). */
 const quarantineMs = 40_000;
-const byNode = "node";
 
 interface Missing {
   /** By pod, on the monotonic clock. */
@@ -38,7 +37,7 @@ export const podGc = defineController<Missing>({
   name: "pod-gc",
   watches: [
     watch(Pod, {
-      indexes: { [byNode]: ({ spec }) => (spec.nodeName ? [spec.nodeName] : []) },
+      indexes: [byNode],
       matters: (before, after) =>
         before.spec.nodeName !== after.spec.nodeName ||
         before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp,

@@ -28,3 +28,8 @@ export function availableInMs(pod: Pod, minReadySeconds: number, now: number): n
   if (since === undefined) return undefined;
   return Math.max(0, since + minReadySeconds * 1_000 - now);
 }
+
+/** An index: the node that the pod is bound to. */
+export function byNode({ spec }: Pod): string[] {
+  return spec.nodeName ? [spec.nodeName] : [];
+}

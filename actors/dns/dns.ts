@@ -45,8 +45,6 @@ export interface DnsArgs {
 export const dnsWrites = [create(EndpointSlice), update(EndpointSlice)];
 
 const announceRetryMs = 2_000;
-const byService = "service";
-const byAddress = "address";
 
 export const dns: ActorDefinition<DnsMessage, DnsArgs> = {
   name: "dns",
@@ -113,6 +111,18 @@ async function announce(api: Api, slice: EndpointSlice): Promise<void> {
   }
 }
 
+function serviceKeys(slice: EndpointSlice): string[] {
+  return [serviceOf(slice)];
+}
+
+function endpointAddresses({ endpoints }: EndpointSlice): string[] {
+  return endpoints.flatMap(({ addresses }) => addresses);
+}
+
+function clusterAddresses({ spec }: Service): string[] {
+  return spec.clusterIP ? [spec.clusterIP] : [];
+}
+
 interface Caches {
   services: Informer<Service>;
   slices: Informer<EndpointSlice>;
@@ -120,18 +130,18 @@ interface Caches {
 }
 
 function recordsOf({ services, slices, namespaces }: Caches, domain: string): Records {
-  slices.addIndex(byService, (slice) => [serviceOf(slice)]);
-  slices.addIndex(byAddress, ({ endpoints }) => endpoints.flatMap((it) => it.addresses));
-  services.addIndex(byAddress, ({ spec }) => (spec.clusterIP ? [spec.clusterIP] : []));
+  slices.addIndex(serviceKeys);
+  slices.addIndex(endpointAddresses);
+  services.addIndex(clusterAddresses);
   const suffix = (metadata: { namespace?: string }) => `${metadata.namespace}.svc.${domain}`;
   return {
     service: (namespace, name) => services.lister.get(keyIn(namespace, name)),
-    slices: (namespace, name) => slices.lister.by(byService, keyIn(namespace, name)),
+    slices: (namespace, name) => slices.lister.by(serviceKeys, keyIn(namespace, name)),
     namespaceExists: (name) => namespaces.lister.get(name) !== undefined,
     nameOf(address) {
-      const [service] = services.lister.by(byAddress, address);
+      const [service] = services.lister.by(clusterAddresses, address);
       if (service) return `${service.metadata.name}.${suffix(service.metadata)}`;
-      const slice = slices.lister.by(byAddress, address).find(isHeadless);
+      const slice = slices.lister.by(endpointAddresses, address).find(isHeadless);
       const host = slice && hostsOf([slice], true).find((it) => it.address === address);
       if (!slice || !host) return undefined;
       return `${host.hostname}.${slice.metadata.labels?.[serviceNameLabel]}.${suffix(slice.metadata)}`;

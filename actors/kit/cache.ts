@@ -4,6 +4,7 @@
  */
 
 import type { KubeObject } from "../../manifests/index.ts";
+import { assert } from "../../runtime/errors.ts";
 import { type Key, keyOf } from "./object.ts";
 
 export interface Lister<T> {
@@ -11,36 +12,43 @@ export interface Lister<T> {
   get(key: Key): T | undefined;
   list(): T[];
   inNamespace(namespace: string): T[];
-  /** Objects for which the index `name` gave `value`; `byOwner` exists for every kind. */
-  by(index: string, value: string): T[];
+  /** Objects for which `index` gave `value`; `byOwner` exists for every kind. */
+  by(index: IndexFunction<T>, value: string): T[];
   readonly size: number;
 }
 
-/** The values under which an object is found. */
+/**
+ * The values under which an object is found. The function itself is the index's name: caches are
+ * shared, and two users who called theirs alike would find what the other one meant.
+ */
 export type IndexFunction<T> = (object: T) => readonly string[];
 
 /** Index by the uid of the controlling owner, kept for every kind. */
-export const byOwner = "owner";
-const byNamespace = "namespace";
+export function byOwner({ metadata }: KubeObject): string[] {
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller);
+  return owner ? [owner.uid] : [];
+}
+
+function byNamespace({ metadata }: KubeObject): string[] {
+  return [metadata.namespace ?? ""];
+}
 
 export class Cache<T extends KubeObject> implements Lister<T> {
   readonly #objects = new Map<Key, T>();
-  readonly #indexes = new Map<string, Index<T>>();
+  /** The keys of the objects, by value, for each index. */
+  readonly #indexes = new Map<IndexFunction<T>, Map<string, Set<Key>>>();
 
   constructor() {
-    this.addIndex(byNamespace, ({ metadata }) => [metadata.namespace ?? ""]);
-    this.addIndex(byOwner, ({ metadata }) => {
-      const owner = metadata.ownerReferences?.find(({ controller }) => controller);
-      return owner ? [owner.uid] : [];
-    });
+    this.addIndex(byNamespace);
+    this.addIndex(byOwner);
   }
 
-  /** Adding an index of a name that exists does nothing: several users may ask for the same. */
-  addIndex(name: string, valuesOf: IndexFunction<T>): void {
-    if (this.#indexes.has(name)) return;
-    const index: Index<T> = { valuesOf, keys: new Map() };
-    this.#indexes.set(name, index);
-    for (const [key, object] of this.#objects) insert(index, key, object);
+  /** Adding one that exists does nothing: several users may ask for the same. */
+  addIndex(index: IndexFunction<T>): void {
+    if (this.#indexes.has(index)) return;
+    const keys = new Map<string, Set<Key>>();
+    this.#indexes.set(index, keys);
+    for (const [key, object] of this.#objects) insert(index, keys, key, object);
   }
 
   get size(): number {
@@ -63,9 +71,11 @@ export class Cache<T extends KubeObject> implements Lister<T> {
     return this.by(byNamespace, namespace);
   }
 
-  by(index: string, value: string): T[] {
+  by(index: IndexFunction<T>, value: string): T[] {
+    const keys = this.#indexes.get(index);
+    assert(keys, `No index ${index.name} was added`);
     const found: T[] = [];
-    for (const key of this.#indexes.get(index)?.keys.get(value) ?? []) {
+    for (const key of keys.get(value) ?? []) {
       const object = this.#objects.get(key);
       if (object) found.push(object);
     }
@@ -76,15 +86,15 @@ export class Cache<T extends KubeObject> implements Lister<T> {
     const key = keyOf(object);
     this.delete(key);
     this.#objects.set(key, object);
-    for (const index of this.#indexes.values()) insert(index, key, object);
+    for (const [index, keys] of this.#indexes) insert(index, keys, key, object);
   }
 
   delete(key: Key): void {
     const object = this.#objects.get(key);
     if (!object) return;
     this.#objects.delete(key);
-    for (const { valuesOf, keys } of this.#indexes.values()) {
-      for (const value of valuesOf(object)) {
+    for (const [index, keys] of this.#indexes) {
+      for (const value of index(object)) {
         const under = keys.get(value);
         under?.delete(key);
         if (under?.size === 0) keys.delete(value);
@@ -93,13 +103,13 @@ export class Cache<T extends KubeObject> implements Lister<T> {
   }
 }
 
-interface Index<T> {
-  valuesOf: IndexFunction<T>;
-  keys: Map<string, Set<Key>>;
-}
-
-function insert<T>({ valuesOf, keys }: Index<T>, key: Key, object: T): void {
-  for (const value of valuesOf(object)) {
+function insert<T>(
+  index: IndexFunction<T>,
+  keys: Map<string, Set<Key>>,
+  key: Key,
+  object: T,
+): void {
+  for (const value of index(object)) {
     const under = keys.get(value);
     if (under) under.add(key);
     else keys.set(value, new Set([key]));

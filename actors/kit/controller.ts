@@ -79,21 +79,22 @@ export interface Listers {
 export interface Watched {
   readonly kind: Kind;
   readonly keysOf: (object: KubeObject, listers: Listers) => readonly Key[];
-  readonly indexes: Readonly<Record<string, IndexFunction<KubeObject>>>;
+  readonly indexes: readonly IndexFunction<KubeObject>[];
   readonly matters: (before: KubeObject, after: KubeObject) => boolean;
 }
 
 export interface WatchSpec<T> {
   /** The keys to reconcile when `object` changes; default: its own. Both states of it are asked. */
   keysOf?: (object: T, listers: Listers) => readonly Key[];
-  indexes?: Readonly<Record<string, IndexFunction<T>>>;
+  /** What `lister(kind).by` may be asked for. */
+  indexes?: readonly IndexFunction<T>[];
   /** Whether an update is worth a pass; default: every one. */
   matters?: (before: T, after: T) => boolean;
 }
 
 /** Watch this kind, by default for the sake of the objects themselves. */
 export function watch<T extends KubeObject>(kind: Kind<T>, spec: WatchSpec<T> = {}): Watched {
-  const { keysOf = (object: T) => [keyOf(object)], indexes = {}, matters = () => true } = spec;
+  const { keysOf = (object: T) => [keyOf(object)], indexes = [], matters = () => true } = spec;
   // Held as functions of any object; the informer of `kind` gives them nothing but T.
   return { kind, keysOf, indexes, matters } as unknown as Watched;
 }
@@ -195,9 +196,7 @@ class RunningController<S> {
   }
 
   #watch(watched: Watched, informer: Informer<KubeObject>): void {
-    for (const [name, valuesOf] of Object.entries(watched.indexes)) {
-      informer.addIndex(name, valuesOf);
-    }
+    for (const index of watched.indexes) informer.addIndex(index);
     const due = (object: KubeObject) => {
       for (const key of watched.keysOf(object, this)) this.enqueue(key);
     };

@@ -37,7 +37,7 @@ export interface Informer<T extends KubeObject> {
   synced(): Promise<void>;
   /** Tells of everything in the cache first. */
   addHandlers(handlers: InformerHandlers<T>): Subscription;
-  addIndex(name: string, valuesOf: IndexFunction<T>): void;
+  addIndex(index: IndexFunction<T>): void;
 }
 
 export interface Informers {
@@ -123,8 +123,8 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     return this.#firstList.promise;
   }
 
-  addIndex(name: string, valuesOf: IndexFunction<T>): void {
-    this.#cache.addIndex(name, valuesOf);
+  addIndex(index: IndexFunction<T>): void {
+    this.#cache.addIndex(index);
   }
 
   addHandlers(handlers: InformerHandlers<T>): Subscription {

@@ -33,8 +33,6 @@ export interface ProxyArgs {
 const syncDelayMs = 5;
 const verifyIntervalMs = 30_000;
 
-const byService = "service";
-
 export const proxy: ActorDefinition<ProxyMessage, ProxyArgs> = {
   name: "proxy",
   async start(ctx, args) {
@@ -84,12 +82,16 @@ export const proxy: ActorDefinition<ProxyMessage, ProxyArgs> = {
   },
 };
 
+function byService(slice: EndpointSlice): Key[] {
+  return [serviceOf(slice)];
+}
+
 type ByService = ReadonlyMap<Key, readonly Frontend[]>;
 
 function track(ctx: Context<ProxyMessage>, { informers, nodes }: ProxyArgs) {
   const services = informers.of(Service);
   const slices = informers.of(EndpointSlice);
-  slices.addIndex(byService, (slice) => [serviceOf(slice)]);
+  slices.addIndex(byService);
   const changed = (service: Key) => ctx.self.tell({ type: "changed", service });
   const subscriptions = [
     services.addHandlers({

@@ -414,7 +414,7 @@ describe("kubelet", () => {
   test("kubelet: a slow start is no failed life while its startup probe is patient", async () => {
     await start();
     const probe = { exec: { command: ["check"] }, periodSeconds: 1 };
-    const startupProbe = { ...probe, failureThreshold: 3 };
+    const startupProbe = { ...probe, failureThreshold: 6 };
     const app = container("app", {
       startupProbe,
       livenessProbe: { ...probe, failureThreshold: 1 },
@@ -422,9 +422,10 @@ describe("kubelet", () => {
     const behavior = { app: { exec: { check: 1 } } };
     await node.create({ name: "web", spec: { containers: [app] }, behavior });
     await untilPod("web", (pod) => appState(pod)?.state?.running !== undefined);
-    await node.passes(1_500);
+    // Long enough for the liveness probe, were it not waiting.
+    await node.passes(2_500);
     expect(appState(await node.pod("web"))).toMatchObject({ started: false, restartCount: 0 });
-    await untilPod("web", (pod) => appState(pod)?.restartCount === 1, 5_000);
+    await untilPod("web", (pod) => appState(pod)?.restartCount === 1, 10_000);
     const events = await node.events("web");
     expect(events).toContain("Killing: Container app failed startup probe, will be restarted");
   });
