@@ -51,10 +51,10 @@ export interface CertificateFacts {
 }
 
 /** Certificates begin this much in the past: other machines' clocks may be behind. */
-const backdatedMs = 5 * 60_000;
+export const backdatedMs = 5 * 60_000;
 const dayMs = 24 * 3_600_000;
 const keyAlgorithm = { name: "ECDSA", namedCurve: "P-256" };
-const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" };
+export const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" };
 
 export async function createAuthority(
   options: Validity & { commonName: string },
@@ -72,6 +72,11 @@ export async function createAuthority(
     ],
   });
   return { certificate: toPem(certificate), key: await exportKey(keys.privateKey) };
+}
+
+/** A key for tokens rather than certificates, as PEM. */
+export async function createSigningKey(): Promise<string> {
+  return await exportKey((await generateKeys()).privateKey);
 }
 
 /** `hosts` are DNS names and IP addresses, told apart by how they look. */
@@ -98,13 +103,17 @@ export async function issueClientCertificate(
   authority: CertificateAndKey,
   options: Validity & { user: string; groups: readonly string[] },
 ): Promise<CertificateAndKey> {
-  const groups = options.groups.map((group) => ({ O: [text(group)] }));
-  return await issue(
-    authority,
-    options,
-    [...groups, { CN: [text(options.user)] }],
-    [new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth])],
-  );
+  return await issue(authority, options, subjectParts(options.user, options.groups), [
+    new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth]),
+  ]);
+}
+
+export function subjectOf(user: string, groups: readonly string[]): Name {
+  return new Name(subjectParts(user, groups));
+}
+
+function subjectParts(user: string, groups: readonly string[]): JsonNameParams {
+  return [...groups.map((group) => ({ O: [text(group)] })), { CN: [text(user)] }];
 }
 
 /** Whether the authority signed it, and both are valid now. */
@@ -180,22 +189,22 @@ async function commonParts({ clock, days }: Validity) {
 }
 
 /** 127 random bits, positive and never 0 at the front (RFC 5280, 4.1.2.2). */
-function randomSerial(): string {
+export function randomSerial(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
   return Buffer.from(bytes).toString("hex");
 }
 
-async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+export async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
   return await crypto.subtle.generateKey(keyAlgorithm, true, ["sign", "verify"]);
 }
 
-async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
+export async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   const pem = PemConverter.encode(await crypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
   return `${pem}\n`;
 }
 
-async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
+export async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   return await crypto.subtle.importKey(
     "pkcs8",
     PemConverter.decodeFirst(pem),
@@ -205,6 +214,6 @@ async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   );
 }
 
-function toPem(certificate: X509Certificate): string {
+export function toPem(certificate: X509Certificate): string {
   return `${certificate.toString("pem")}\n`;
 }
