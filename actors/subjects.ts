@@ -12,6 +12,7 @@
  * | wherry.stream.<node>.<stream>.<up|down>                     | node / API   | API / node    |
  * | wherry.manifests.<apply|submit>.<principal>                 | anybody      | API actors    |
  * | wherry.manifests.results.<principal>.<id>                   | API actors   | the submitter |
+ * | wherry.audit.<verb>.<group>.<resource>.<ns>                 | API actors   | a stream      |
  * | wherry.manifests.events.<change>.<group>.<resource>.<ns>.<name> | publisher | anybody      |
  */
 
@@ -135,6 +136,20 @@ export function manifestsEventSubject(of: ChangedObject, form: "metadata" | "ful
   const root = form === "full" ? "wherry.manifests.events.full" : "wherry.manifests.events";
   return `${root}.${tokens.map(encodeToken).join(".")}`;
 }
+
+/** wherry.audit.<verb>.<group>.<resource>.<namespace>; what is no resource has empty tokens. */
+export function auditSubject(of: {
+  verb: string;
+  group: string;
+  resource: string;
+  namespace: string;
+}): string {
+  const tokens = [of.verb, of.group || (of.resource ? "core" : ""), of.resource, of.namespace];
+  return `wherry.audit.${tokens.map(encodeToken).join(".")}`;
+}
+
+/** What the audit stream keeps. */
+export const auditSubjects = "wherry.audit.>";
 
 /** _INBOX.<principal>: the prefix below which a principal receives answers. */
 export function inboxPrefix(principal: string): string {

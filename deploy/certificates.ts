@@ -6,12 +6,14 @@ import { stringifyYaml } from "../manifests/index.ts";
 import {
   type CertificateAndKey,
   createAuthority,
+  createSigningKey,
   describeCertificate,
   issueClientCertificate,
   issueServerCertificate,
   verifyCertificate,
 } from "../runtime/pki.ts";
 import { realClock } from "../runtime/real.ts";
+import { openTokenKeys, type TokenKeys } from "../runtime/token-keys.ts";
 import { principalOf } from "./nats/roles.ts";
 
 export interface Certificates {
@@ -19,6 +21,8 @@ export interface Certificates {
   readonly server: CertificateAndKey;
   /** The cluster's owner, in group system:masters. */
   readonly admin: CertificateAndKey;
+  /** Signs the tokens of ServiceAccounts; a new key would end every pod's access. */
+  readonly tokenKeys: TokenKeys;
 }
 
 const authorityDays = 3_650;
@@ -73,7 +77,17 @@ export async function ensureCertificates(
       groups: ["system:masters"],
     }),
   );
-  return { authority, server, admin };
+  const tokenKeys = await openTokenKeys(await ensureTokenKey(folder));
+  return { authority, server, admin, tokenKeys };
+}
+
+async function ensureTokenKey(folder: string): Promise<string> {
+  const path = join(folder, "service-account.key");
+  const known = await readFile(path, "utf8").catch(() => "");
+  if (known) return known;
+  const made = await createSigningKey();
+  await writeFile(path, made, { mode: 0o600 });
+  return made;
 }
 
 function isLasting({ certificate }: CertificateAndKey): boolean {
@@ -129,4 +143,18 @@ export async function writeKubeconfig(
   };
   await writeFile(path, stringifyYaml(config), { mode: 0o600 });
   return path;
+}
+
+/** What somebody who may not do anything yet needs to know: where the API is, and whose it is. */
+export function clusterKubeconfig(server: string, { authority }: Pick<Certificates, "authority">) {
+  const ca = Buffer.from(authority.certificate).toString("base64");
+  return stringifyYaml({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "", cluster: { server, "certificate-authority-data": ca } }],
+    contexts: null,
+    "current-context": "",
+    preferences: {},
+    users: null,
+  });
 }

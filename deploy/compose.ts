@@ -83,7 +83,7 @@ export async function startCluster(
 
 async function openSite(machine: Machine, options: UpOptions, log: Log): Promise<Site> {
   const { identity, engine } = machine;
-  const { dataDir, listen, podCidr, serviceCidr, clusterDomain } = options;
+  const { dataDir, listen, podCidr, serviceCidr, clusterDomain, security } = options;
   const places = computePlaces(podCidr, identity.nodes);
   const podSide = engine ? places[0]?.gateway : undefined;
   const addresses = [listen, serviceAddress(serviceCidr, "kubernetes")];
@@ -93,7 +93,7 @@ async function openSite(machine: Machine, options: UpOptions, log: Log): Promise
   const system = createSystem(await connections.worldOf("api"));
   const ranges = { podCidr, serviceCidr, clusterDomain, places, podSide };
   const { httpsPort } = identity;
-  const running = { certificates, connections, system, log };
+  const running = { security, certificates, connections, system, log };
   return { identity, dataDir, listen, httpsPort, ...ranges, ...running };
 }
 

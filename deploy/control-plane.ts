@@ -1,9 +1,10 @@
 /** Starts the control plane's roles: any of them, alone or together, in this process. */
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { apiserver } from "../actors/apiserver/apiserver.ts";
+import { type ApiServerConfig, apiserver } from "../actors/apiserver/apiserver.ts";
 import type { Grants } from "../actors/apiserver/authz/actors.ts";
 import { defaultHorizonMs } from "../actors/apiserver/compaction.ts";
+import { fetchOidcKeys } from "../actors/apiserver/doors/oidc-keys.ts";
 import { controllersActor, controllersWrites } from "../actors/controllers/controllers.ts";
 import { dnsWrites } from "../actors/dns/dns.ts";
 import { createApi } from "../actors/kit/client.ts";
@@ -12,10 +13,12 @@ import { owned, ownerWrites } from "../actors/kit/owned.ts";
 import { grantsOf } from "../actors/kit/writes.ts";
 import { ledger, ledgerWrites } from "../actors/scheduler/ledger.ts";
 import { shard, shardWrites } from "../actors/scheduler/shard.ts";
+import { createSigner } from "../runtime/certificate-requests.ts";
 import { openJournals, openStores, type Stores } from "../runtime/store/open.ts";
 import { createApiEdge } from "./api-edge.ts";
+import { clusterKubeconfig } from "./certificates.ts";
 import { actorRoles, principalOf, type Role } from "./nats/roles.ts";
-import { serviceAddress } from "./places.ts";
+import { reachable, serviceAddress } from "./places.ts";
 import type { Site } from "./site.ts";
 import { gitVersion } from "./version.ts";
 
@@ -43,10 +46,23 @@ export async function startApi(site: Site): Promise<Stores> {
     compaction: { journals, horizonMs: defaultHorizonMs },
     serviceCidr: serviceCidr.text,
     dnsAddress: serviceAddress(serviceCidr, "kube-dns"),
+    anonymousAuth: site.security.anonymousAuth,
+    oidc: oidcOf(site),
+    audit: site.security.audit,
+    tokens: { keys: certificates.tokenKeys, issuer: tokenIssuer(site.clusterDomain) },
     edge: createApiEdge(edge),
   };
   site.system.spawn(apiserver, config, { world });
   return stores;
+}
+
+function oidcOf({ security: { oidc } }: Site): ApiServerConfig["oidc"] {
+  return oidc && { options: oidc, fetchKeys: fetchOidcKeys(oidc) };
+}
+
+/** As upstream's installers name it; also the audience of the API. */
+export function tokenIssuer(clusterDomain: string): string {
+  return `https://kubernetes.default.svc.${clusterDomain}`;
 }
 
 /** Each role may write what its actors declare, by the table that they declare it in. */
@@ -84,8 +100,13 @@ export interface OwnedParts {
 export async function startControllers(site: Site, parts: OwnedParts): Promise<void> {
   const world = await site.connections.worldOf("controllers");
   const { principal } = world;
-  const caPem = site.certificates.authority.certificate;
-  site.system.spawn(controllersActor, { ...parts, principal, caPem }, { world });
+  const { authority, tokenKeys } = site.certificates;
+  const signer = createSigner(authority, world.clock);
+  const { listen, podSide, identity } = site;
+  const server = `https://${podSide ?? reachable(listen)}:${identity.httpsPort}`;
+  const clusterInfo = clusterKubeconfig(server, site.certificates);
+  const settings = { caPem: authority.certificate, tokenKeys, signer, clusterInfo };
+  site.system.spawn(controllersActor, { ...parts, principal, ...settings }, { world });
 }
 
 export async function startScheduler(site: Site, parts: OwnedParts): Promise<void> {

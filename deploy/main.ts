@@ -6,11 +6,13 @@ import { ApiError } from "../manifests/api-error.ts";
 import { down } from "./down.ts";
 import { DataFolderError } from "./lock.ts";
 import { MachineError } from "./machine.ts";
-import { addUpOptions, dataOption, defaults, readUpOptions, UsageError } from "./options.ts";
+import { addUpOptions, dataOption, defaults, readUpOptions } from "./options.ts";
 import { readRunRoles, runRoles } from "./run.ts";
+import { addSecurityOptions, readSecurityOptions } from "./security-options.ts";
 import { ensureTools, MissingToolsError } from "./setup/index.ts";
 import type { ToolName } from "./setup/tools.ts";
 import { up } from "./up.ts";
+import { UsageError } from "./usage.ts";
 
 /** Ends the process: 0, 1 for what went wrong, 2 for what was asked wrongly. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -20,18 +22,25 @@ export async function main(argv: readonly string[]): Promise<void> {
       "up",
       "start a cluster on this machine, in the foreground",
       (it) => addUpOptions(it),
-      (raw) => up(readUpOptions(raw)),
+      async (raw) => up(readUpOptions(raw, await readSecurityOptions(raw))),
     )
     .command(
       "run <roles..>",
       "join the cluster of a data folder with one more process: api, controllers, scheduler, ledger",
       (it) =>
-        it.positional("roles", { type: "string", array: true, demandOption: true }).options({
+        addSecurityOptions(
+          it.positional("roles", { type: "string", array: true, demandOption: true }),
+        ).options({
           data: dataOption(),
           "cluster-domain": { type: "string", default: defaults.clusterDomain },
         }),
-      ({ roles, data, clusterDomain }) =>
-        runRoles({ roles: readRunRoles(roles), dataDir: resolve(data), clusterDomain }),
+      async ({ roles, data, clusterDomain, ...raw }) =>
+        runRoles({
+          roles: readRunRoles(roles),
+          dataDir: resolve(data),
+          clusterDomain,
+          security: await readSecurityOptions(raw),
+        }),
     )
     .command(
       "setup",

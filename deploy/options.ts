@@ -3,6 +3,8 @@ import { resolve } from "node:path";
 import type { Argv } from "yargs";
 import { type Cidr, formatAddress, parseCidr } from "./cidr.ts";
 import { mostNodes } from "./places.ts";
+import { addSecurityOptions, type SecurityOptions } from "./security-options.ts";
+import { UsageError } from "./usage.ts";
 
 export interface UpOptions {
   readonly dataDir: string;
@@ -19,11 +21,7 @@ export interface UpOptions {
   readonly keep: boolean;
   /** Fetch missing tools. */
   readonly install: boolean;
-}
-
-/** The command line is not usable: the program ends with exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
+  readonly security: SecurityOptions;
 }
 
 export const defaults = {
@@ -51,7 +49,7 @@ export function dataOption(env: NodeJS.ProcessEnv = process.env) {
 }
 
 export function addUpOptions(yargs: Argv) {
-  return yargs.options({
+  return addSecurityOptions(yargs).options({
     data: dataOption(),
     nodes: { type: "number", default: 1, describe: "number of nodes" },
     engine: {
@@ -105,7 +103,7 @@ export interface RawUpOptions {
   readonly install: boolean;
 }
 
-export function readUpOptions(raw: RawUpOptions): UpOptions {
+export function readUpOptions(raw: RawUpOptions, security: SecurityOptions): UpOptions {
   const { engine, proxy } = raw;
   if (engine === "podman" || engine === "cri") throw notBuilt("engine", engine);
   if (proxy === "userspace") throw notBuilt("proxy", proxy);
@@ -132,6 +130,7 @@ export function readUpOptions(raw: RawUpOptions): UpOptions {
     clusterDomain: raw.clusterDomain,
     keep: raw.keep,
     install: raw.install,
+    security,
   };
 }
 

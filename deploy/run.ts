@@ -20,12 +20,14 @@ import { type ClusterIdentity, readIdentity } from "./identity.ts";
 import { MachineError } from "./machine.ts";
 import { type Credentials, ensureCredentials } from "./nats/credentials.ts";
 import type { Role } from "./nats/roles.ts";
-import { defaults, UsageError } from "./options.ts";
+import { defaults } from "./options.ts";
 import { computePlaces, serviceAddress } from "./places.ts";
 import { freePort } from "./ports.ts";
 import { recordOfThisProcess, removeRecord, runDirOf, writeRecord } from "./records.ts";
+import type { SecurityOptions } from "./security-options.ts";
 import type { Site } from "./site.ts";
 import { stopSignal } from "./up.ts";
+import { UsageError } from "./usage.ts";
 import { Connections } from "./world.ts";
 
 const runnable = ["api", "controllers", "scheduler", "ledger"] as const;
@@ -35,6 +37,7 @@ export interface RunOptions {
   readonly dataDir: string;
   readonly roles: readonly (typeof runnable)[number][];
   readonly clusterDomain: string;
+  readonly security: SecurityOptions;
 }
 
 export function readRunRoles(given: readonly string[]): RunOptions["roles"] {
@@ -100,7 +103,7 @@ async function readJoined(dataDir: string): Promise<Joined> {
 
 async function joinSite(
   { identity, podCidr, serviceCidr }: Joined,
-  { dataDir, roles, clusterDomain }: RunOptions,
+  { dataDir, roles, clusterDomain, security }: RunOptions,
 ): Promise<Site> {
   const log = createLog({ level: (process.env.WHERRY_LOG ?? "warn") as LogLevel });
   const listen = defaults.listen;
@@ -130,6 +133,7 @@ async function joinSite(
     podCidr,
     serviceCidr,
     clusterDomain,
+    security,
     places: computePlaces(podCidr, identity.nodes),
     // Pods are led to the doors on the bridge, which belongs to `wherry up`.
     podSide: undefined,

@@ -5,6 +5,7 @@ import type { Certificates } from "./certificates.ts";
 import type { Cidr } from "./cidr.ts";
 import type { ClusterIdentity } from "./identity.ts";
 import type { NodePlace } from "./places.ts";
+import type { SecurityOptions } from "./security-options.ts";
 import type { Connections } from "./world.ts";
 
 export interface Site {
@@ -15,6 +16,7 @@ export interface Site {
   readonly podCidr: Cidr;
   readonly serviceCidr: Cidr;
   readonly clusterDomain: string;
+  readonly security: SecurityOptions;
   /** All nodes of this data folder. */
   readonly places: readonly NodePlace[];
   /** Pods reach this machine by the gateway of its first node; undefined with hollow nodes. */

@@ -31,6 +31,7 @@ const code = new Map([...sources].map(([file, text]) => [file, withoutComments(t
 const edges = [
   "actors/apiserver/doors/exchange.ts",
   "actors/apiserver/doors/https.ts",
+  "actors/apiserver/doors/oidc-keys.ts",
   "actors/apiserver/doors/terminal.ts",
   "actors/cli/",
   "actors/dns/server.ts",
@@ -76,7 +77,7 @@ test("tidy: only the runtime and the composition know NATS", () => {
 
 test("tidy: subjects are spelled in actors/subjects.ts alone", () => {
   const subject =
-    /["'`](wherry\.(api|session|ledger|owner|node|stream|manifests)\b|_INBOX\b|\$KV\b|\$JS\b)/;
+    /["'`](wherry\.(api|session|ledger|owner|node|stream|manifests|audit)\b|_INBOX\b|\$KV\b|\$JS\b)/;
   const inActors = (file: string) => file.startsWith("actors/") && file !== "actors/subjects.ts";
   // Inboxes are the NATS door's to check, and a consumer's subjects are JetStream's own.
   const known = ["actors/apiserver/doors/nats.ts", "actors/apiserver/doors/submits.ts"];

@@ -18,6 +18,13 @@ import { owned } from "../kit/owned.ts";
 import { createAdmission } from "./admission/chain.ts";
 import { type AdmissionSettings, plugins } from "./admission/index.ts";
 import { createReader } from "./admission/reader.ts";
+import { type Auditor, createAuditor } from "./audit/auditor.ts";
+import type { AuditPolicy } from "./audit/policy.ts";
+import { type AuditStreamOptions, openAuditStream } from "./audit/stream.ts";
+import { type Authenticator, createAuthenticator } from "./authn/authenticator.ts";
+import { bootstrapTokens } from "./authn/bootstrap-token.ts";
+import { type FetchKeys, type OidcOptions, oidcTokens } from "./authn/oidc.ts";
+import { type AccountTokens, serviceAccountTokens } from "./authn/service-account.ts";
 import type { Grants } from "./authz/actors.ts";
 import { createAuthorizer } from "./authz/authorizer.ts";
 import { ensureDefaultPolicy } from "./authz/reconcile.ts";
@@ -30,6 +37,7 @@ import { createSessions } from "./doors/watch-sessions.ts";
 import { FieldIndexes } from "./field-index.ts";
 import { bindAtLedger } from "./ledger.ts";
 import { createLocalApi } from "./local.ts";
+import type { LookupContext } from "./lookup.ts";
 import { manifestEvents } from "./manifest-events.ts";
 import { Objects } from "./objects.ts";
 import { createPipeline, type Pipeline, type PipelineContext } from "./pipeline.ts";
@@ -48,6 +56,14 @@ export interface ApiServerConfig {
   readonly nodePorts?: { readonly first: number; readonly last: number };
   readonly dnsAddress?: string;
   readonly admission?: AdmissionSettings;
+  /** Issues the tokens of ServiceAccounts; without it pods get none, and need no account. */
+  readonly tokens?: AccountTokens;
+  /** Whether one may ask without credentials; default: yes. */
+  readonly anonymousAuth?: boolean;
+  /** An OpenID Connect issuer whose tokens are believed. */
+  readonly oidc?: { readonly options: OidcOptions; readonly fetchKeys: FetchKeys };
+  /** Records requests as the policy wants; without it none, at no cost. */
+  readonly audit?: AuditStreamOptions & { readonly policy: AuditPolicy };
   /** The HTTPS door and whatever else needs the world outside; see `doors/edge.ts`. */
   readonly edge?: Edge;
   /** Takes part in telling of every change; `principal` must be granted `ownerWrites`. */
@@ -67,11 +83,14 @@ export interface Inside {
   readonly replica: string;
   /** What the API actor has done since it began, for those who ask whether it is ready. */
   readonly started: { policy: boolean };
+  readonly auditor: Auditor | undefined;
 }
 
 export interface OpenEdge {
   /** Where pods reach this API actor, when they can. */
   readonly httpsPort: number;
+  /** Whose client certificates are believed. */
+  readonly clientCa: string;
   readonly address?: Address;
   close(): Promise<void>;
 }
@@ -90,7 +109,7 @@ export const apiserver: ActorDefinition<ApiServerMessage, ApiServerConfig> = {
     const { pipeline } = inside;
     const sessions = createSessions(ctx, pipeline, config.replica);
     const doors = [
-      openNatsDoor(ctx, pipeline, sessions),
+      openNatsDoor(ctx, inside, sessions),
       openManifestsDoor(ctx.bus, pipeline, ctx.log),
     ];
     ctx.onEnd(() => {
@@ -119,7 +138,8 @@ class ApiServer implements Behavior<ApiServerMessage> {
     const api = createLocalApi(pipeline, config.principal);
     const { dnsAddress } = config;
     const serviceCidr = parseCidr(config.serviceCidr);
-    const essentials = { serviceCidr, dnsAddress, httpsPort: edge?.httpsPort };
+    const { httpsPort, clientCa } = edge ?? {};
+    const essentials = { serviceCidr, dnsAddress, httpsPort, clientCa };
     this.#ensure = () => ensureEssentials(api, essentials);
     this.#ensurePolicy = async () => {
       if (started.policy) return;
@@ -200,17 +220,21 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
   const { clock, random, log } = ctx;
   const nodePorts = config.nodePorts ?? defaultNodePorts;
   const serviceCidr = parseCidr(config.serviceCidr);
+  const { tokens } = config;
   const authorizer = createAuthorizer(grants, stores.objects);
   const registry = createRegistry(stores, createHooks({ serviceCidr, nodePorts, authorizer }));
   const objects = new Objects(clock);
+  const authenticator = openAuthenticator(config, { registry, objects, clock });
   const turn = () => clock.sleep(0);
   const context: PipelineContext = {
     registry,
     objects,
-    admission: createAdmission(plugins(config.admission)),
+    admission: createAdmission(plugins(config.admission, { clock, random, tokens: !!tokens })),
     reader: createReader(registry, objects),
     indexes: new FieldIndexes({ objects, turn }),
     authorizer,
+    authenticator,
+    tokens,
     pages: new Pages(clock, random),
     clock,
     random,
@@ -219,5 +243,38 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
     bindAtLedger: (pod, node) => bindAtLedger(ctx.bus, principal, pod, node),
   };
   const pipeline = createPipeline(context);
-  return { pipeline, context, replica, started: { policy: false } };
+  const auditor = openAuditor(ctx, config);
+  return { pipeline, context, replica, auditor, started: { policy: false } };
+}
+
+function openAuditor(
+  ctx: Context<ApiServerMessage>,
+  { audit }: ApiServerConfig,
+): Auditor | undefined {
+  if (!audit) return undefined;
+  const stream = openAuditStream(ctx, audit);
+  ctx.onEnd(() => stream.close());
+  const { clock, random } = ctx;
+  return createAuditor({
+    policy: audit.policy,
+    clock,
+    random,
+    emit: (event) => stream.emit(event),
+  });
+}
+
+/** The order is upstream's: the first that knows a token wins. */
+function openAuthenticator(
+  { tokens, oidc, anonymousAuth = true }: ApiServerConfig,
+  context: LookupContext & Pick<Context<never>, "clock">,
+): Authenticator {
+  return createAuthenticator({
+    audiences: tokens ? [tokens.issuer] : [],
+    tokens: [
+      ...(tokens ? [serviceAccountTokens(tokens, context)] : []),
+      bootstrapTokens(context),
+      ...(oidc ? [oidcTokens(oidc.options, oidc.fetchKeys, context.clock)] : []),
+    ],
+    anonymousAuth,
+  });
 }

@@ -3,7 +3,7 @@
 import { isAlreadyExists, isConflict, isNotFound } from "../../manifests/api-error.ts";
 import type { Kind, KubeObject } from "../../manifests/index.ts";
 import type { ApiVerb } from "../subjects.ts";
-import { authenticatedGroup, mastersGroup } from "./authn.ts";
+import { authenticatedGroup, mastersGroup } from "./authn/user.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { type ApiReply, type ApiRequest, replyBytes, type User } from "./request.ts";
 

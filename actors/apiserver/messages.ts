@@ -7,6 +7,7 @@
  */
 
 import type { ApiStatus } from "../../manifests/api-error.ts";
+import type { Claims } from "../../runtime/token-keys.ts";
 
 /** On requests: the query string of the REST API (`labelSelector=a%3Db&limit=500`), without `?`. */
 export const queryHeader = "Wherry-Query";
@@ -85,3 +86,24 @@ export interface ManifestApplied {
 export const submissionIdHeader = "Nats-Msg-Id";
 /** On `wherry.manifests.events.…`: the resourceVersion of the change. */
 export const revisionHeader = "Wherry-Revision";
+
+export interface NameAndUid {
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Issuer of the tokens in Secrets, whatever the cluster's own is. */
+export const legacyIssuer = "kubernetes/serviceaccount";
+export const legacyPrefix = "kubernetes.io/serviceaccount/";
+
+/** What the token controller signs and the API believes: an account's token that a Secret holds. */
+export function legacyClaims(namespace: string, account: NameAndUid, secretName: string): Claims {
+  return {
+    iss: legacyIssuer,
+    [`${legacyPrefix}namespace`]: namespace,
+    [`${legacyPrefix}secret.name`]: secretName,
+    [`${legacyPrefix}service-account.name`]: account.name,
+    [`${legacyPrefix}service-account.uid`]: account.uid,
+    sub: `system:serviceaccount:${namespace}:${account.name}`,
+  };
+}

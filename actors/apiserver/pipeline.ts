@@ -8,6 +8,7 @@ import { ApiError, apiError } from "../../manifests/api-error.ts";
 import { Binding, subresource } from "../../manifests/index.ts";
 import type { Log } from "../../runtime/log.ts";
 import { applyObject } from "./apply.ts";
+import type { Authenticator } from "./authn/authenticator.ts";
 import { accessOf } from "./authz/access.ts";
 import type { Authorizer } from "./authz/authorizer.ts";
 import { change, create, replaceWith } from "./change.ts";
@@ -33,12 +34,13 @@ export interface Pipeline {
 
 export interface PipelineContext extends SubresourceContext {
   readonly authorizer: Authorizer;
+  readonly authenticator: Authenticator;
   readonly log: Log;
 }
 
 export function createPipeline(context: PipelineContext): Pipeline {
   async function admit(request: ApiRequest): Promise<Resource> {
-    await context.authorizer.authorize(accessOf(request));
+    await context.authorizer.authorize(accessOf(request), request.annotate);
     return context.registry.find(request.group, request.version, request.resource);
   }
 

@@ -4,9 +4,14 @@ import type { ApiError } from "../../manifests/api-error.ts";
 import { apiError } from "../../manifests/api-error.ts";
 import type { ApiVerb } from "../subjects.ts";
 
+/** k8s: apiserver/pkg/authentication/user `Info`. */
 export interface User {
   readonly name: string;
+  /** Of a ServiceAccount, or of whatever the issuer says; most users have none. */
+  readonly uid?: string;
   readonly groups: readonly string[];
+  /** What authenticators know beyond that, such as the pod that a token is bound to. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface ApiRequest {
@@ -29,7 +34,11 @@ export interface ApiRequest {
   readonly agent?: string;
   /** `<epoch name>@<resourceVersion>`: the write lands only while it is current. */
   readonly epoch?: string;
+  /** Kept with the request's audit event, where there is one. */
+  readonly annotate?: Annotate | undefined;
 }
+
+export type Annotate = (key: string, value: string) => void;
 
 /** `table` and `partial` are meta.k8s.io/v1 Table and PartialObjectMetadata(List). */
 export type AnswerForm = "object" | "table" | "partial";

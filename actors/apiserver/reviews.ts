@@ -7,8 +7,11 @@ import type {
   SelfSubjectAccessReview,
   SelfSubjectRulesReview,
   SubjectAccessReview,
+  TokenReview,
 } from "../../manifests/index.ts";
 import type { ApiVerb } from "../subjects.ts";
+import { type Authenticator, TokenError } from "./authn/authenticator.ts";
+import { userInfo } from "./authn/user.ts";
 import {
   type AccessSpec,
   askedBy,
@@ -25,6 +28,7 @@ import { assertValid } from "./stages.ts";
 
 interface ReviewContext {
   readonly authorizer: Authorizer;
+  readonly authenticator: Authenticator;
 }
 
 type Review = (
@@ -79,14 +83,38 @@ const reviews: Readonly<Record<string, Review>> = {
     return answer(resource, { spec, status });
   },
   "authentication.k8s.io/SelfSubjectReview": async (_context, resource, request) => {
-    const { name, groups } = request.user;
-    return answer(resource, { status: { userInfo: { username: name, groups } } });
+    return answer(resource, { status: { userInfo: userInfo(request.user) } });
   },
+  "authentication.k8s.io/TokenReview": reviewToken,
 };
 
+/** Whose token this is, for a webhook or an aggregated API that was shown it. */
+async function reviewToken(
+  { authenticator }: ReviewContext,
+  resource: Resource,
+  request: ApiRequest,
+): Promise<ApiReply> {
+  const { spec } = bodyOf<TokenReview>(resource, request);
+  if (!spec.token) {
+    throw apiError("BadRequest", "token is required for TokenReview in authentication");
+  }
+  const wanted = spec.audiences?.length ? spec.audiences : authenticator.audiences;
+  try {
+    const { user, audiences } = await authenticator.review(spec.token, wanted);
+    const status = { authenticated: true, user: userInfo(user), audiences };
+    return answer(resource, { spec, status });
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    return answer(resource, {
+      spec,
+      status: { authenticated: false, user: {}, error: error.message },
+    });
+  }
+}
+
 /** Groups are what the question says: none follow from the name. */
-function subjectOf({ user = "", groups = [] }: SubjectSpec): User {
-  return { name: user, groups };
+function subjectOf({ user = "", uid, groups = [], extra }: SubjectSpec): User {
+  return { name: user, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) };
 }
 
 async function answerAccess(

@@ -134,9 +134,9 @@ function optionsOf({ verb, query }: ApiRequest, dryRun: boolean): Record<string,
 
 export function admissionContextOf(
   { reader }: StageContext,
-  { now, warn }: HookContext,
+  { now, warn, annotate }: HookContext,
 ): AdmissionContext {
-  return { reader, now, warn, annotate: () => {} };
+  return { reader, now, warn, annotate };
 }
 
 /** The whole chain for what is not stored by `finish`: a deletion, a connection, an act. */
@@ -198,5 +198,6 @@ export function hooksContext(
     random: context.random,
     subresource: request.subresource,
     warn: (message) => warnings.push(message),
+    annotate: (key, value) => request.annotate?.(key, value),
   };
 }

@@ -9,7 +9,8 @@ import {
   subresource,
 } from "../../manifests/index.ts";
 import { applyWith, configurationOf } from "./apply.ts";
-import { ledgerPrincipal } from "./authn.ts";
+import { requestToken, type TokenRequestContext } from "./authn/token-request.ts";
+import { ledgerPrincipal } from "./authn/user.ts";
 import {
   type ChangeContext,
   type ChangeOptions,
@@ -28,7 +29,7 @@ import { remove } from "./remove.ts";
 import { type ApiReply, type ApiRequest, dryRunOption, jsonReply } from "./request.ts";
 import { admitAct, attributesOf, hooksContext } from "./stages.ts";
 
-export interface SubresourceContext extends ChangeContext, ReadContext {
+export interface SubresourceContext extends ChangeContext, ReadContext, TokenRequestContext {
   /** Asks the owner of all binds; see `actors/scheduler/messages.ts`. */
   bindAtLedger(pod: Pod, node: string): Promise<void>;
 }
@@ -106,6 +107,8 @@ const acts: Readonly<Record<string, Act>> = {
   },
   "create binding": bind,
   "create eviction": evict,
+  "create token": (context, resource, request) =>
+    requestToken(context, request, (body) => admitBody(context, resource, request, body)),
 };
 
 function withFieldsOf(current: KubeObject, body: KubeObject, fields: string[]): KubeObject {

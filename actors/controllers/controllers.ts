@@ -36,8 +36,8 @@ export const controllersWrites: readonly Write[] = [
 
 export const controllersActor: ActorDefinition<never, ControllersArgs> = {
   name: "controllers",
-  start(ctx, { principal, identity, informers, caPem }) {
-    const list = controllers({ caPem });
+  start(ctx, { principal, identity, informers, ...settings }) {
+    const list = controllers(settings);
     const collector = collectorInformers(ctx, principal, list, informers);
     for (const controller of list) {
       const seen = controller === garbageCollector ? collector : informers;

@@ -45,13 +45,14 @@ export async function fetchSources(env: NodeEnvironment, pod: Pod): Promise<EnvS
   const { nodeIP, nodeName } = env.config;
   const names = references(pod);
   const namespace = pod.metadata.namespace;
-  const [configMaps, secrets] = await Promise.all([
+  const [configMaps, secrets, tokens] = await Promise.all([
     fetchAll(env, ConfigMap, namespace, names.configMaps),
     fetchAll(env, Secret, namespace, names.secrets),
+    env.tokens.of(pod),
   ]);
   const allocatable = env.node()?.status?.allocatable ?? {};
   const services = env.services();
-  return { configMaps, secrets, services, podIP: "", nodeIP, nodeName, allocatable };
+  return { configMaps, secrets, tokens, services, podIP: "", nodeIP, nodeName, allocatable };
 }
 
 async function fetchAll<T extends KubeObject>(

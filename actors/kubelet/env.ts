@@ -24,6 +24,8 @@ export class ContainerConfigError extends Error {
 export interface EnvSources {
   configMaps: ReadonlyMap<string, ConfigMap | undefined>;
   secrets: ReadonlyMap<string, Secret | undefined>;
+  /** ServiceAccount tokens of the pod, by `tokenKey`. */
+  tokens: ReadonlyMap<string, string>;
   /** Of the pod's namespace, and `kubernetes` of default. */
   services: readonly Service[];
   podIP: string;

@@ -11,6 +11,7 @@ import type { MachineInfo } from "./machine.ts";
 import type { ClusterDns } from "./pod-network.ts";
 import type { RuntimeCache } from "./runtime-cache.ts";
 import type { OpenEndpoint } from "./server.ts";
+import type { Tokens } from "./tokens.ts";
 import type { PodFiles } from "./volumes/files.ts";
 
 export interface KubeletConfig {
@@ -44,6 +45,7 @@ export interface NodeEnvironment {
   readonly recorder: EventRecorder;
   readonly runtimes: RuntimeCache;
   readonly images: Images;
+  readonly tokens: Tokens;
   /** `docker://`, before a container's id in a status. */
   runtimePrefix(): string;
   services(): readonly Service[];

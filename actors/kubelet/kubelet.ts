@@ -4,19 +4,19 @@
  * Mailbox  pod | pod-deleted | runtime | engine | finished | begin
  * Watches  core/pods (of this node), core/nodes (its own), core/services; the container engine
  * Owns     a worker for each Pod, the node agent, the node's Lease, the read-only endpoint
- * Writes   core/pods/status patch; core/pods delete; core/nodes create+patch; core/nodes/status patch; coordination.k8s.io/leases create+update; core/events
+ * Writes   core/pods/status patch; core/pods delete; core/nodes create+patch; core/nodes/status patch; coordination.k8s.io/leases create+update; core/serviceaccounts/token create; core/events
  * Fails    engine away: the Node is NotReady, pods are left alone. api away: pods run on. Crash: restart, adopt what runs by its labels.
  * Scales   one per node, bound to it
  */
 
-import { Lease, Node, Pod, Service } from "../../manifests/index.ts";
+import { Lease, Node, Pod, Service, ServiceAccount } from "../../manifests/index.ts";
 import type { ActorDefinition, Behavior, Context, Ref } from "../../runtime/actor.ts";
 import { assertNever, errorMessage } from "../../runtime/errors.ts";
 import { type Api, createApi } from "../kit/client.ts";
 import { createRecorder, eventWrites } from "../kit/events.ts";
 import { createInformers, type Informer } from "../kit/informer.ts";
 import { keyIn } from "../kit/object.ts";
-import { create, del, patch, status, update, type Write } from "../kit/writes.ts";
+import { create, del, patch, status, subresource, update, type Write } from "../kit/writes.ts";
 import { isEnded } from "./actions.ts";
 import { type Rejection, rejectPod } from "./admission.ts";
 import type { KubeletConfig, NodeEnvironment } from "./environment.ts";
@@ -28,6 +28,7 @@ import { metricsText, podList, statsSummary } from "./reports.ts";
 import { RuntimeCache } from "./runtime-cache.ts";
 import type { Endpoint } from "./server.ts";
 import { serveStreams } from "./streams.ts";
+import { Tokens } from "./tokens.ts";
 
 export type KubeletMessage =
   | { type: "pod"; pod: Pod }
@@ -47,6 +48,7 @@ export const kubeletWrites: readonly Write[] = [
   status(Node),
   create(Lease),
   update(Lease),
+  subresource(ServiceAccount, "token", ["create"]),
   ...eventWrites,
 ];
 
@@ -104,6 +106,7 @@ class Kubelet implements Behavior<KubeletMessage> {
       recorder,
       runtimes: this.#runtimes,
       images: new Images(engine, clock),
+      tokens: new Tokens(api, clock, log),
       runtimePrefix: () => `${engine.name}://`,
       services: () => this.#services.lister.list(),
       node: () => this.#node(),

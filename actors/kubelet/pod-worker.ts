@@ -296,6 +296,7 @@ class PodWorker implements Behavior<PodWorkerMessage> {
     }
     await this.#departure.deleteFromApi();
     this.#env.images.forget(this.#args.identity.uid);
+    this.#env.tokens.forget(this.#args.identity.uid);
     this.#finished = true;
     this.#args.onFinished();
   }

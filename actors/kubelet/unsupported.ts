@@ -17,7 +17,6 @@ const podChecks: readonly Check<Pod["spec"]>[] = [
   ["spec.imagePullSecrets", (spec) => spec.imagePullSecrets?.length],
   ["spec.runtimeClassName", (spec) => spec.runtimeClassName],
   ["spec.overhead", (spec) => Object.keys(spec.overhead ?? {}).length],
-  ["spec.automountServiceAccountToken", (spec) => spec.automountServiceAccountToken],
   ["spec.setHostnameAsFQDN", (spec) => spec.setHostnameAsFQDN],
   ["spec.os.name", (spec) => spec.os && spec.os.name !== "linux"],
   ["spec.hostUsers", (spec) => spec.hostUsers === false],
@@ -132,8 +131,6 @@ function unsupportedVolume(volume: Volume): string[] {
   if (medium !== "" && medium !== "Memory") fields.push("emptyDir.medium");
   // Of a tmpfs it is the size; of a folder nobody watches it.
   if (medium === "" && volume.emptyDir?.sizeLimit) fields.push("emptyDir.sizeLimit");
-  const tokens = volume.projected?.sources?.some((source) => source.serviceAccountToken);
-  if (tokens) fields.push("projected.sources.serviceAccountToken");
   if (volume.projected?.sources?.some((source) => source.clusterTrustBundle)) {
     fields.push("projected.sources.clusterTrustBundle");
   }

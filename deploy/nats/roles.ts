@@ -14,7 +14,7 @@ export type ActorRole = (typeof actorRoles)[number];
 /** `node:<name>` is a kubelet; `admin` is the cluster's owner and the CLI. */
 export type Role = ActorRole | "admin" | `node:${string}`;
 
-/** The name under which a role asks the API; see `actors/apiserver/authn.ts`. */
+/** The name under which a role asks the API; see `actors/apiserver/authn/user.ts`. */
 export function principalOf(role: Role): string {
   if (role === "admin") return "wherry-admin";
   if (role.startsWith("node:")) return `system:node:${role.slice("node:".length)}`;
@@ -64,7 +64,7 @@ export function permissionsOf(role: Role): Permissions {
     case "admin":
       return {
         publish,
-        subscribe: [...subscribe, "wherry.manifests.events.>", "wherry.dead.*.*"],
+        subscribe: [...subscribe, "wherry.manifests.events.>", "wherry.audit.>", "wherry.dead.*.*"],
         responses: false,
       };
     case "controllers":
@@ -93,6 +93,7 @@ function apiPermissions(publish: string[], subscribe: string[], me: string): Per
       "wherry.stream.*.*.down",
       "wherry.manifests.results.>",
       "wherry.manifests.events.>",
+      "wherry.audit.>",
       "$JS.API.>",
       "$JS.ACK.>",
       "$JS.FC.>",

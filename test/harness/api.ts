@@ -1,7 +1,7 @@
 /** An API actor of the test's own on a real nats-server, and clients of it under any principal. */
 
 import { type ApiServerConfig, apiserver } from "../../actors/apiserver/apiserver.ts";
-import { adminPrincipal } from "../../actors/apiserver/authn.ts";
+import { adminPrincipal } from "../../actors/apiserver/authn/user.ts";
 import { defaultPolicy } from "../../actors/apiserver/authz/defaults.ts";
 import type { Horizons } from "../../actors/apiserver/compaction.ts";
 import { type Api, createApi } from "../../actors/kit/client.ts";
@@ -9,17 +9,21 @@ import { ownerWrites } from "../../actors/kit/owned.ts";
 import { grantsOf } from "../../actors/kit/writes.ts";
 import { inboxPrefix } from "../../actors/subjects.ts";
 import { ApiError } from "../../manifests/api-error.ts";
+import { ServiceAccount } from "../../manifests/index.ts";
 import { createLog } from "../../runtime/log.ts";
 import { connectNats, type NatsBus } from "../../runtime/nats-bus.ts";
+import { createSigningKey } from "../../runtime/pki.ts";
 import { realClock, realRandom } from "../../runtime/real.ts";
 import type { Journal } from "../../runtime/store/journal.ts";
 import { objectKey } from "../../runtime/store/key.ts";
 import { openJournals, openStores, type PerStore, type Stores } from "../../runtime/store/open.ts";
 import type { WindowLimits } from "../../runtime/store/window.ts";
 import { createSystem, type System } from "../../runtime/supervisor.ts";
+import { openTokenKeys } from "../../runtime/token-keys.ts";
 import { type NatsServer, startNatsServer } from "./nats-server.ts";
 import { waitFor } from "./wait.ts";
 
+export const tokenIssuer = "https://kubernetes.default.svc.cluster.local";
 export const apiPrincipal = "system:wherry:api";
 
 export interface TestApiConfig extends Partial<ApiServerConfig> {
@@ -47,6 +51,7 @@ const world = { clock: realClock, random: realRandom, log };
 export async function startApi(options: TestApiConfig = {}): Promise<TestApi> {
   const { horizonMs, window, ...config } = options;
   const server = await startNatsServer({ jetstream: { sync: "lazy" } });
+  const keys = await openTokenKeys(await createSigningKey());
   const undo: (() => Promise<unknown>)[] = [];
 
   async function connect(principal: string): Promise<NatsBus> {
@@ -72,6 +77,7 @@ export async function startApi(options: TestApiConfig = {}): Promise<TestApi> {
       grants: new Map([[apiPrincipal, grantsOf(ownerWrites)]]),
       serviceCidr: "10.96.0.0/16",
       dnsAddress: "10.96.0.10",
+      tokens: { keys, issuer: tokenIssuer },
       ...(horizonMs ? { compaction: { journals, horizonMs } } : {}),
       ...config,
       ...more,
@@ -91,6 +97,9 @@ export async function startApi(options: TestApiConfig = {}): Promise<TestApi> {
   }
 
   const { stores, journals } = await start();
+  // Pods need an account, and no controller makes it here.
+  const owner = createApi(await connect(adminPrincipal), realClock, { principal: adminPrincipal });
+  await owner.create(ServiceAccount, { metadata: { name: "default", namespace: "default" } });
   return {
     server,
     stores,

@@ -133,10 +133,19 @@ export class TestCluster {
 
   /** Applies YAML text with stock kubectl. */
   async apply(yaml: string): Promise<string> {
-    const args = ["--kubeconfig", this.kubeconfig, "apply", "-f", "-"];
+    return await this.#send(yaml, "apply");
+  }
+
+  /** Asks what is a question: reviews are created, and answered as JSON. */
+  async create(yaml: string): Promise<string> {
+    return await this.#send(yaml, "create", "-o", "json");
+  }
+
+  async #send(yaml: string, ...command: string[]): Promise<string> {
+    const args = ["--kubeconfig", this.kubeconfig, ...command, "-f", "-"];
     const ran = await this.#run(this.#kubectl, args, yaml);
     if (ran.code === 0) return ran.stdout;
-    throw new Error(`kubectl apply exited with ${ran.code}: ${ran.stderr}`);
+    throw new Error(`kubectl ${command[0]} exited with ${ran.code}: ${ran.stderr}`);
   }
 
   /** Our own CLI, on this cluster. */

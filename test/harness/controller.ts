@@ -4,7 +4,8 @@
  */
 
 import { apiserver } from "../../actors/apiserver/apiserver.ts";
-import { adminPrincipal } from "../../actors/apiserver/authn.ts";
+import type { AccountTokens } from "../../actors/apiserver/authn/service-account.ts";
+import { adminPrincipal } from "../../actors/apiserver/authn/user.ts";
 import { type Api, createApi } from "../../actors/kit/client.ts";
 import type { Controller } from "../../actors/kit/controller.ts";
 import { createInformers, type Informers } from "../../actors/kit/informer.ts";
@@ -59,6 +60,8 @@ export interface SceneOptions {
   window?: Partial<WindowLimits>;
   /** How many API actors; default 1. */
   apis?: number;
+  /** Issues ServiceAccount tokens; without it pods need no account. */
+  tokens?: AccountTokens;
 }
 
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
@@ -90,6 +93,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
       stores: openStores(journals, host, options.window ? { window: options.window } : {}),
       grants: new Map(writers.map((it) => [it, grantsOf([...ownerWrites, ...writes])])),
       serviceCidr: "10.96.0.0/16",
+      tokens: options.tokens,
     });
   };
   const servers = Array.from({ length: options.apis ?? 1 }, (_, nth) =>

@@ -6,9 +6,11 @@ import type { IncomingHttpHeaders } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { httpsEdge } from "../../actors/apiserver/doors/edge.ts";
 import { ensureTools } from "../../deploy/setup/index.ts";
 import {
+  type CertificateAndKey,
   createAuthority,
   issueClientCertificate,
   issueServerCertificate,
@@ -44,13 +46,27 @@ export interface TestHttpsApi extends TestApi {
   /** One request over a connection of its own; resolves when its answer has ended. */
   ask(path: string, options?: Ask): Promise<Answer>;
   readonly ca: string;
+  readonly authority: CertificateAndKey;
   /** Key and certificate of a user, as PEM. */
   credentials(user: TestUser): Promise<{ key: string; cert: string }>;
   /** Of `admin`; other users by `kubeconfigOf`. */
   readonly kubeconfig: string;
   kubeconfigOf(user: TestUser): Promise<string>;
+  /** Asks with a bearer token, or with whatever headers; answers with the JSON that came back. */
+  call(
+    path: string,
+    headers?: Record<string, string>,
+    body?: object,
+    identity?: { key: string; cert: string },
+  ): Promise<Called>;
   /** Runs stock kubectl; rejects when it fails, unless `fails` is expected. */
   kubectl(args: readonly string[], options?: KubectlOptions): Promise<string>;
+}
+
+export interface Called {
+  readonly code: number;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the API says, for expectations.
+  readonly body: any;
 }
 
 export interface KubectlOptions {
@@ -159,9 +175,12 @@ export async function startHttpsApi(
     },
     ask,
     ca: authority.certificate,
+    authority,
     credentials,
     kubeconfig,
     kubeconfigOf,
+    call: (path, headers = {}, body, identity) =>
+      call({ port, ca: authority.certificate, path, headers, body, identity }),
     kubectl: (args, options = {}) =>
       run(
         tools.kubectl,
@@ -192,5 +211,30 @@ function run(kubectl: string, args: readonly string[], options: KubectlOptions):
       },
     );
     child.stdin?.end(options.input ?? "");
+  });
+}
+
+function call(asked: {
+  port: number;
+  ca: string;
+  path: string;
+  headers: Record<string, string>;
+  body: object | undefined;
+  identity: { key: string; cert: string } | undefined;
+}): Promise<Called> {
+  const { body, identity, ...rest } = asked;
+  const method = body ? "POST" : "GET";
+  const type = { "content-type": "application/json" };
+  return new Promise((resolve, reject) => {
+    const headers = { ...type, ...asked.headers };
+    const options = { ...rest, ...identity, host: "127.0.0.1", method, headers, agent: false };
+    const sent = httpsRequest(options, (response) => {
+      text(response).then((answer) => {
+        const { statusCode: code = 0 } = response;
+        resolve({ code, body: answer.startsWith("{") ? JSON.parse(answer) : answer });
+      }, reject);
+    });
+    sent.on("error", reject);
+    sent.end(body ? JSON.stringify(body) : undefined);
   });
 }

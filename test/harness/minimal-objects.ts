@@ -1,5 +1,15 @@
 /** The least that makes a valid object of each built-in kind, by kind; metadata is added by who uses it. */
 
+/** Of CN=jane; its key was thrown away. */
+const certificateRequest = `-----BEGIN CERTIFICATE REQUEST-----
+MIHKMHECAQAwDzENMAsGA1UEAwwEamFuZTBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABGrEizGFRwy5bA/kSPo0O0wnVRhOQrT1f6htrNQJwlFUPtEsbwKHcbGYVgE5
+icXoI54iBNUcMpcXHcchpJKZUsmgADAKBggqhkjOPQQDAgNJADBGAiEA+t3uOsgO
+6T4qJX6HYFAN5Gt/1flvFn2KVKtyn7LoaRACIQC6THejgk+pdqu4IHKlyisBtYKe
+J/i50zgeFGrdwbHYQw==
+-----END CERTIFICATE REQUEST-----
+`;
+
 const podSpec = { containers: [{ name: "main", image: "busybox:1.35" }] };
 const template = { metadata: { labels: { app: "x" } }, spec: podSpec };
 const selector = { matchLabels: { app: "x" } };
@@ -102,7 +112,7 @@ export const minimalObjects: Readonly<Record<string, object>> = {
   Job: { spec: { template: { spec: { ...podSpec, restartPolicy: "Never" } } } },
   CertificateSigningRequest: {
     spec: {
-      request: "LS0t",
+      request: Buffer.from(certificateRequest).toString("base64"),
       signerName: "kubernetes.io/kube-apiserver-client",
       usages: ["client auth"],
     },

@@ -1,7 +1,9 @@
 /** Authorizers over a simulated store that a test fills by hand. */
 
+import { authenticatedGroup } from "../../actors/apiserver/authn/user.ts";
 import type { Grants } from "../../actors/apiserver/authz/actors.ts";
 import { type Authorizer, createAuthorizer } from "../../actors/apiserver/authz/authorizer.ts";
+import type { User } from "../../actors/apiserver/request.ts";
 import { encodeStored, type Kind, type KubeObject } from "../../manifests/index.ts";
 import { createSimStream, type SimStream } from "../../runtime/sim/journal.ts";
 import { createWorld } from "../../runtime/sim/world.ts";
@@ -77,4 +79,9 @@ export async function startPolicy(grants: Grants = new Map()): Promise<PolicySce
   }
 
   return await open();
+}
+
+/** As whoever proved a name is known. */
+export function userIn(name: string, groups: readonly string[]): User {
+  return { name, groups: [...groups, authenticatedGroup] };
 }

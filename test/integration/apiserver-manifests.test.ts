@@ -1,7 +1,7 @@
 /** Manifests by message, on a real nats-server: apply, submit with results, and events of every change. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { adminPrincipal } from "../../actors/apiserver/authn.ts";
+import { adminPrincipal } from "../../actors/apiserver/authn/user.ts";
 import {
   type ManifestsApplied,
   revisionHeader,

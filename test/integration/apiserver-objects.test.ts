@@ -1,7 +1,7 @@
 /** What the API promises of objects, through the NATS door on a real nats-server. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ledgerPrincipal } from "../../actors/apiserver/authn.ts";
+import { ledgerPrincipal } from "../../actors/apiserver/authn/user.ts";
 import { type Api, createApi } from "../../actors/kit/client.ts";
 import type { BindPod, PodBound } from "../../actors/scheduler/messages.ts";
 import { ledgerBindSubjects } from "../../actors/subjects.ts";

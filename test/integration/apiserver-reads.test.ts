@@ -1,7 +1,7 @@
 /** Lists, pages and watches through the NATS door, with two API actors on a real nats-server. */
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { adminPrincipal } from "../../actors/apiserver/authn.ts";
+import { adminPrincipal } from "../../actors/apiserver/authn/user.ts";
 import { queryHeader, sequenceHeader, statusHeader } from "../../actors/apiserver/messages.ts";
 import type { Api } from "../../actors/kit/client.ts";
 import { type ApiVerb, apiSubject, inboxPrefix } from "../../actors/subjects.ts";

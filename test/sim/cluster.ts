@@ -22,6 +22,7 @@ import type { SimBus } from "../../runtime/sim/bus.ts";
 import { createSimStream, type SimJournal, type SimStream } from "../../runtime/sim/journal.ts";
 import { createNetwork, type SimNetwork } from "../../runtime/sim/network.ts";
 import { createSimProcess, type SimHost, type SimProcess } from "../../runtime/sim/process.ts";
+import { createSimTokenKeys } from "../../runtime/sim/token-keys.ts";
 import { createWorld, type SimWorld } from "../../runtime/sim/world.ts";
 import { openStores, type PerStore } from "../../runtime/store/open.ts";
 import { hostEngine } from "./host-engine.ts";
@@ -159,6 +160,10 @@ function runApi(host: SimHost, streams: PerStore<SimStream>, journals: Set<SimJo
     grants: computeGrants(),
     serviceCidr: "10.96.0.0/16",
     dnsAddress: "10.96.0.10",
+    tokens: {
+      keys: createSimTokenKeys(),
+      issuer: "https://kubernetes.default.svc.cluster.local",
+    },
   });
 }
 

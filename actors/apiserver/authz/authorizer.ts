@@ -6,9 +6,9 @@
 
 import type { PolicyRule, RoleRef } from "../../../manifests/index.ts";
 import type { Store } from "../../../runtime/store/store.ts";
-import { isMaster } from "../authn.ts";
+import { isMaster } from "../authn/user.ts";
 import { waitUntilFresh } from "../freshness.ts";
-import type { User } from "../request.ts";
+import type { Annotate, User } from "../request.ts";
 import { type Asked, allow, type Decision, deny, isPath, noOpinion, refuse } from "./access.ts";
 import { decideForActor, type Grants, rulesForActor } from "./actors.ts";
 import { NodeAuthorizer, nodeIdentity } from "./node.ts";
@@ -18,8 +18,11 @@ import { decideByRoles, rulesFor } from "./rbac.ts";
 export interface Authorizer {
   /** From what is known here; a refusal is read again consistently before it is given. */
   judge(asked: Asked): Promise<Decision>;
-  /** Rejects with Forbidden in upstream's words; with 503 while the store cannot be asked. */
-  authorize(asked: Asked): Promise<void>;
+  /**
+   * Rejects with Forbidden in upstream's words; with 503 while the store cannot be asked.
+   * `annotate` is told the verdict (k8s: endpoints/filters/authorization.go).
+   */
+  authorize(asked: Asked, annotate?: Annotate): Promise<void>;
   rulesFor(user: User, namespace: string): HeldRules;
   /** Undefined when there is no such role. `namespace` is the binding's. */
   rulesOf(roleRef: RoleRef, namespace: string): readonly PolicyRule[] | undefined;
@@ -59,8 +62,10 @@ export function createAuthorizer(grants: Grants, objects: Store): Authorizer {
 
   return {
     judge,
-    async authorize(asked) {
+    async authorize(asked, annotate) {
       const { allowed, reason } = await judge(asked);
+      annotate?.("authorization.k8s.io/decision", allowed ? "allow" : "forbid");
+      annotate?.("authorization.k8s.io/reason", reason);
       if (!allowed) throw deny(asked, reason);
     },
     rulesFor(user, namespace) {

@@ -11,7 +11,13 @@ import {
   type RoleRef,
   type Subject,
 } from "../../../manifests/index.ts";
-import { authenticatedGroup, mastersGroup, nodesGroup, unauthenticatedGroup } from "../authn.ts";
+import {
+  anonymous,
+  authenticatedGroup,
+  mastersGroup,
+  nodesGroup,
+  unauthenticatedGroup,
+} from "../authn/user.ts";
 import { controllerTable } from "./default-controllers.ts";
 import { clusterRoleTable, eventsRule, rule } from "./default-roles.ts";
 import { rbacGroup } from "./policy.ts";
@@ -34,6 +40,8 @@ export const autoUpdate = "rbac.authorization.kubernetes.io/autoupdate";
 const aggregateTo = "rbac.authorization.k8s.io/aggregate-to-";
 const controllerPrefix = "system:controller:";
 const system = "kube-system";
+/** Only tokens that name it among their auth-extra-groups: others were given for other things. */
+const newNodesGroup = "system:bootstrappers:kubeadm:default-node-token";
 const read = "get list watch";
 
 /** Each holds what is labelled for it; `edit` is labelled for `admin`, and `view` for `edit`. */
@@ -64,6 +72,9 @@ const clusterBindings: Readonly<Record<string, readonly Subject[]>> = {
   // Not upstream's own, but what every installer of it adds: a node's certificate is renewed
   // without asking a person.
   "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": [group(nodesGroup)],
+  // And a machine that holds a token of this group may become a node, as kubeadm has it.
+  "system:node-bootstrapper": [group(newNodesGroup)],
+  "system:certificates.k8s.io:certificatesigningrequests:nodeclient": [group(newNodesGroup)],
 };
 
 interface NamespacedDefault {
@@ -116,6 +127,13 @@ const namespaced: readonly NamespacedDefault[] = [
       eventsRule,
     ],
     subjects: [account("bootstrap-signer")],
+  },
+  // As kubeadm has it: who knows nobody yet reads whom to believe.
+  {
+    role: "kubeadm:bootstrap-signer-clusterinfo",
+    namespace: "kube-public",
+    rules: [rule("get", "core", "configmaps", "cluster-info")],
+    subjects: [user(anonymous.name)],
   },
 ];
 

@@ -7,7 +7,7 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "../../../manifests/index.ts";
 import { objectKey } from "../../../runtime/store/key.ts";
 import type { Store } from "../../../runtime/store/store.ts";
-import { nodeOf, nodesGroup } from "../authn.ts";
+import { nodeOf, nodesGroup } from "../authn/user.ts";
 import { fullResource, type User } from "../request.ts";
 import {
   type Access,

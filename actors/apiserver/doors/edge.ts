@@ -6,6 +6,7 @@ import type { Log } from "../../../runtime/log.ts";
 import type { ByteStream } from "../../../runtime/stream.ts";
 import { channels } from "../../kubelet/messages.ts";
 import type { Edge, Inside, OpenEdge } from "../apiserver.ts";
+import { accessOf } from "../authz/access.ts";
 import type { ApiRequest } from "../request.ts";
 import { admitConnection } from "../stages.ts";
 import { createDiscovery } from "./discovery.ts";
@@ -41,6 +42,7 @@ export function httpsEdge(config: EdgeConfig): Edge {
         authorizer: inside.context.authorizer,
         discovery: createDiscovery(registry),
         clock: ctx.clock,
+        tokens: inside.context.tokens,
         gitVersion: config.gitVersion,
         checks: new Map([...checksOf(inside), ...(config.checks ?? [])]),
         metrics: async () => (await metrics.text()) + ((await config.metrics?.()) ?? ""),
@@ -52,7 +54,15 @@ export function httpsEdge(config: EdgeConfig): Edge {
       for (const host of config.hosts) {
         const https = { ...config.https, host, port };
         doors.push(
-          await openHttpsDoor(https, inside.pipeline, site, streams, metrics.observe, ctx.log),
+          await openHttpsDoor(https, {
+            pipeline: inside.pipeline,
+            authenticator: inside.context.authenticator,
+            auditor: inside.auditor,
+            site,
+            streams,
+            observe: metrics.observe,
+            log: ctx.log,
+          }),
         );
         port = doors[0]?.port ?? port;
       }
@@ -61,6 +71,7 @@ export function httpsEdge(config: EdgeConfig): Edge {
       const { advertise } = config;
       return {
         httpsPort: port,
+        clientCa: config.https.ca,
         ...(advertise ? { address: { ip: advertise, port } } : {}),
         async close() {
           submits.close();
@@ -87,7 +98,7 @@ function createStreams(context: NodeStreamsContext, inside: Inside): Streams {
   return {
     async respond(exchange, request) {
       if (!isPod(request, ["log"]) || request.verb !== "get") return false;
-      await authorizer.authorize(request);
+      await authorizer.authorize(accessOf(request), request.annotate);
       const stream = await openLog(context, request);
       exchange.head(200, { "content-type": "text/plain" });
       if (stream) await copyLog(stream, exchange, log);
@@ -95,7 +106,7 @@ function createStreams(context: NodeStreamsContext, inside: Inside): Streams {
       return true;
     },
     async upgrade(raw, socket, head, request) {
-      await authorizer.authorize(request);
+      await authorizer.authorize(accessOf(request), request.annotate);
       assertTerminalProtocol(raw);
       await admitConnection(inside.context, request);
       serveTerminal(raw, socket, head, await openTerminal(context, request));

@@ -1,6 +1,6 @@
 /**
  * The HTTPS door: the Kubernetes REST API over HTTP/1.1 and HTTP/2 on one port. A thin adapter:
- * it authenticates by client certificate, routes, negotiates the form of the answer, and leaves
+ * it gathers credentials, routes, negotiates the form of the answer, and leaves
  * the rest to the pipeline that the NATS door uses too.
  */
 
@@ -14,14 +14,17 @@ import { apiError } from "../../../manifests/api-error.ts";
 import { stringifyYaml } from "../../../manifests/index.ts";
 import { errorMessage } from "../../../runtime/errors.ts";
 import type { Log } from "../../../runtime/log.ts";
-import { anonymous, userOfCertificate } from "../authn.ts";
-import { authorizeImpersonation, type Impersonated } from "../authz/impersonation.ts";
+import { type Auditor, type AuditTrail, nobody } from "../audit/auditor.ts";
+import { type Authenticator, bearerToken } from "../authn/authenticator.ts";
+import type { ClientCertificate } from "../authn/certificate.ts";
+import { impersonated } from "../authn/impersonation.ts";
+import { parseBody } from "../decode.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { type ApiReply, type ApiRequest, jsonReply, type User } from "../request.ts";
+import { type Annotate, type ApiReply, type ApiRequest, jsonReply, type User } from "../request.ts";
 import { type Accepted, negotiate } from "./accept.ts";
 import { type Exchange, http1Exchange, http2Exchange } from "./exchange.ts";
 import { serveWatch } from "./https-watch.ts";
-import type { ResourceRoute } from "./routes.ts";
+import type { ResourceRoute, Route } from "./routes.ts";
 import { routeOf } from "./routes.ts";
 import type { Site } from "./site.ts";
 
@@ -57,14 +60,19 @@ export type Observe = (request: ApiRequest, code: number, seconds: number) => vo
 const encoder = new TextEncoder();
 const jsonType = "application/json";
 
-export async function openHttpsDoor(
-  config: HttpsConfig,
-  pipeline: Pipeline,
-  site: Site,
-  streams: Streams,
-  observe: Observe,
-  log: Log,
-): Promise<HttpsDoor> {
+/** What the door leads to. */
+export interface House {
+  readonly pipeline: Pipeline;
+  readonly authenticator: Authenticator;
+  /** Undefined: nothing is recorded. */
+  readonly auditor: Auditor | undefined;
+  readonly site: Site;
+  readonly streams: Streams;
+  readonly observe: Observe;
+  readonly log: Log;
+}
+
+export async function openHttpsDoor(config: HttpsConfig, house: House): Promise<HttpsDoor> {
   const server = createSecureServer({
     allowHTTP1: true,
     requestCert: true,
@@ -76,8 +84,7 @@ export async function openHttpsDoor(
     maxSessionMemory: 64,
     settings: { maxConcurrentStreams: 1_000 },
   });
-  const stallMs = config.stallMs ?? 60_000;
-  const door = new Door(pipeline, site, streams, observe, log, stallMs);
+  const door = new Door(house, config.stallMs ?? 60_000);
   const release = attach(server, door);
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
@@ -133,80 +140,93 @@ function listen(server: Http2SecureServer, { host, port }: HttpsConfig): Promise
 }
 
 class Door {
-  readonly #pipeline: Pipeline;
-  readonly #site: Site;
-  readonly #streams: Streams;
-  readonly #observe: Observe;
-  readonly #log: Log;
+  readonly #house: House;
   readonly #stallMs: number;
-  readonly #users = new WeakMap<object, User>();
+  readonly #certificates = new WeakMap<object, ClientCertificate | "none">();
 
-  constructor(
-    pipeline: Pipeline,
-    site: Site,
-    streams: Streams,
-    observe: Observe,
-    log: Log,
-    stallMs: number,
-  ) {
+  constructor(house: House, stallMs: number) {
+    this.#house = house;
     this.#stallMs = stallMs;
-    this.#observe = observe;
-    this.#log = log;
-    this.#pipeline = pipeline;
-    this.#site = site;
-    this.#streams = streams;
   }
 
   /** Never throws: an answer that fails half-way is one connection's trouble, not the process's. */
   serve(exchange: Exchange): void {
     this.#serve(exchange).catch((error: unknown) => {
-      this.#log.debug("Could not finish an answer", { error: errorMessage(error) });
+      this.#house.log.debug("Could not finish an answer", { error: errorMessage(error) });
       exchange.abort();
     });
   }
 
-  async #serve(exchange: Exchange): Promise<void> {
+  async #serve(given: Exchange): Promise<void> {
+    const { pipeline, auditor, observe } = this.#house;
     const began = performance.now();
+    const trail = auditor?.open(header(given, "audit-id"));
+    const exchange: Exchange & { code?: number } = trail ? told(given, trail) : given;
     let accepted: Accepted = negotiate(undefined);
     let request: ApiRequest | undefined;
-    const reply = await this.#pipeline.catching(async () => {
+    const reply = await pipeline.catching(async () => {
       const [path, query] = split(exchange.target);
       const route = routeOf(exchange.method, path, query);
-      const user = await this.#speaker(exchange.socket, exchange.headers);
-      if (route.type !== "resource") {
-        const page = await this.#site.page(route, exchange, user);
-        if (page.type === "json") return jsonReply(page.code, page.value);
-        answer(exchange, page.code, { "content-type": page.contentType }, page.text);
-        return answered;
-      }
+      const user = await this.#userOf(exchange.socket, visitOf(exchange, route), trail);
+      if (route.type !== "resource") return await this.#page(route, exchange, user, trail);
       accepted = negotiate(header(exchange, "accept"));
-      request = await requestOf(exchange, route, query, user, accepted);
-      if (route.verb === "watch") {
-        await serveWatch(exchange, request, this.#pipeline, this.#site, this.#stallMs);
-        return answered;
-      }
-      if (await this.#streams.respond(exchange, request)) return answered;
-      return await this.#pipeline.handle(request);
+      request = {
+        ...(await requestOf(exchange, route, query, user, accepted)),
+        annotate: annotation(trail),
+      };
+      const asked = request;
+      trail?.requested(() => parseBody(asked).value);
+      return await this.#answer(exchange, asked, trail);
     });
-    if (reply !== answered) await send(exchange, reply, accepted, this.#stallMs);
-    if (request) this.#observe(request, reply.code || 200, (performance.now() - began) / 1000);
+    if (reply !== answered) await send(exchange, reply, accepted, trail, this.#stallMs);
+    else if (request?.verb !== "watch") trail?.complete(exchange.code ?? 200);
+    if (request) observe(request, reply.code || 200, (performance.now() - began) / 1000);
+  }
+
+  async #page(
+    route: Exclude<Route, ResourceRoute>,
+    exchange: Exchange,
+    user: User,
+    trail?: AuditTrail,
+  ): Promise<ApiReply> {
+    const page = await this.#house.site.page(route, exchange, user, annotation(trail));
+    if (page.type === "json") return jsonReply(page.code, page.value);
+    answer(exchange, page.code, { "content-type": page.contentType }, page.text);
+    return answered;
+  }
+
+  async #answer(exchange: Exchange, request: ApiRequest, trail?: AuditTrail): Promise<ApiReply> {
+    const { pipeline, site, streams } = this.#house;
+    if (request.verb === "watch") {
+      await serveWatch(exchange, request, pipeline, site, this.#stallMs);
+      if (trail) exchange.onClose(() => trail.complete(200));
+      return answered;
+    }
+    if (await streams.respond(exchange, request)) return answered;
+    return await pipeline.handle(request);
   }
 
   async upgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { pipeline, streams, auditor } = this.#house;
+    const trail = auditor?.open(String(raw.headers["audit-id"] ?? ""));
     try {
       const [path, query] = split(raw.url ?? "/");
       const route = routeOf(raw.method ?? "GET", path, query);
       if (route.type !== "resource") throw apiError("BadRequest", "nothing here can be upgraded");
-      const user = await this.#speaker(raw.socket as TLSSocket, raw.headers);
+      const visit = { method: raw.method ?? "GET", target: raw.url ?? "/", headers: raw.headers };
+      const user = await this.#userOf(raw.socket as TLSSocket, { ...visit, route }, trail);
       // Differs from Kubernetes: v1.32 asks for the method's verb, over WebSocket `get`, so that
       // who may read could run commands.
-      const asked = { ...baseRequest(route, query, user), verb: "create" as const };
-      if (!this.#streams.upgrades(asked))
-        throw apiError("BadRequest", "nothing here can be upgraded");
-      await this.#streams.upgrade(raw, socket, head, asked);
+      const base = { ...baseRequest(route, query, user), annotate: annotation(trail) };
+      const asked = { ...base, verb: "create" as const };
+      if (!streams.upgrades(asked)) throw apiError("BadRequest", "nothing here can be upgraded");
+      await streams.upgrade(raw, socket, head, asked);
+      trail?.responseStarted(switchingProtocols);
+      if (trail) socket.once("close", () => trail.complete(switchingProtocols));
     } catch (error) {
-      const reply = await this.#pipeline.catching(() => Promise.reject(error));
+      const reply = await pipeline.catching(() => Promise.reject(error));
       const body = Buffer.concat([...reply.parts]);
+      trail?.complete(reply.code, () => body);
       socket.end(
         `HTTP/1.1 ${reply.code} ${reply.code}\r\nContent-Type: ${jsonType}\r\n` +
           `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
@@ -215,38 +235,86 @@ class Door {
   }
 
   /** `kubectl --as`: whoever may speak as somebody else is that from here on. */
-  async #speaker(socket: TLSSocket, headers: Exchange["headers"]): Promise<User> {
-    const user = this.#authenticate(socket);
-    const asked = impersonated(headers);
-    if (!asked) return user;
-    await authorizeImpersonation(this.#pipeline.authorizer, user, asked);
-    return userOfCertificate(asked.name, asked.groups);
-  }
-
-  #authenticate(socket: TLSSocket): User {
-    const known = this.#users.get(socket);
-    if (known) return known;
-    const user = this.#identify(socket);
-    this.#users.set(socket, user);
+  async #userOf(socket: TLSSocket, visit: Visit, trail?: AuditTrail): Promise<User> {
+    const { authenticator, pipeline } = this.#house;
+    const { headers } = visit;
+    const certificate = this.#certificateOf(socket);
+    const token = bearerToken(headers);
+    const asked = trail && askedBy(visit, socket.remoteAddress);
+    let speaker: User;
+    try {
+      speaker = await authenticator.authenticate({ certificate, token });
+    } catch (error) {
+      if (asked) trail.received({ ...asked, user: nobody });
+      throw error;
+    }
+    if (asked) trail.received({ ...asked, user: speaker });
+    const user = await impersonated(pipeline.authorizer, speaker, headers);
+    if (user !== speaker) trail?.speaksAs(user);
     return user;
   }
 
-  #identify(socket: TLSSocket): User {
-    const { subject } = socket.getPeerCertificate();
-    // An empty object is no certificate at all.
-    if (!subject) return anonymous;
-    if (!socket.authorized) throw apiError("Unauthorized", "Unauthorized");
-    const organizations: string | string[] | undefined = subject.O;
-    const name: string | string[] | undefined = subject.CN;
-    return userOfCertificate([name ?? ""].flat()[0] ?? "", [organizations ?? []].flat());
+  /** Read once for each connection. */
+  #certificateOf(socket: TLSSocket): ClientCertificate | undefined {
+    const known = this.#certificates.get(socket) ?? readCertificate(socket) ?? "none";
+    this.#certificates.set(socket, known);
+    return known === "none" ? undefined : known;
   }
 }
 
-function impersonated(headers: Exchange["headers"]): Impersonated | undefined {
-  const name = headers["impersonate-user"];
-  if (name === undefined) return undefined;
-  const groups = [headers["impersonate-group"] ?? []].flat();
-  return { name: String(name), groups: groups.flatMap((group) => group.split(/, */)) };
+function readCertificate(socket: TLSSocket): ClientCertificate | undefined {
+  const { subject, fingerprint256 } = socket.getPeerCertificate();
+  // An empty object is no certificate at all.
+  if (!subject) return undefined;
+  const organizations: string | string[] | undefined = subject.O;
+  const name: string | string[] | undefined = subject.CN;
+  return {
+    trusted: socket.authorized,
+    commonName: [name ?? ""].flat()[0] ?? "",
+    organizations: [organizations ?? []].flat(),
+    sha256: fingerprint256.replaceAll(":", "").toLowerCase(),
+  };
+}
+
+const switchingProtocols = 101;
+
+/** What an audit tells of a request whoever sent it. */
+interface Visit extends Pick<Exchange, "method" | "target" | "headers"> {
+  readonly route: Route;
+}
+
+function visitOf({ method, target, headers }: Exchange, route: Route): Visit {
+  return { method, target, headers, route };
+}
+
+function askedBy({ method, target, headers, route }: Visit, address: string | undefined) {
+  const isResource = route.type === "resource";
+  return {
+    verb: isResource ? route.verb : method.toLowerCase(),
+    path: split(target)[0],
+    uri: target,
+    object: isResource ? route : undefined,
+    sourceIPs: address ? [address] : [],
+    userAgent: String(headers["user-agent"] ?? ""),
+    longRunning: isResource && (route.verb === "watch" || longRunning.has(route.subresource)),
+  };
+}
+
+function annotation(trail: AuditTrail | undefined): Annotate | undefined {
+  return trail && ((key, value) => trail.annotate(key, value));
+}
+
+const longRunning: ReadonlySet<string> = new Set(["attach", "exec", "log", "portforward", "proxy"]);
+
+/** Tells the client by which id the audit knows its request, and the audit when the answer began. */
+function told(exchange: Exchange, trail: AuditTrail): Exchange & { code?: number } {
+  const following: Exchange & { code?: number } = Object.create(exchange);
+  following.head = (code, headers) => {
+    following.code = code;
+    trail.responseStarted(code);
+    exchange.head(code, { ...headers, "audit-id": trail.id });
+  };
+  return following;
 }
 
 /** The exchange has been answered already. */
@@ -287,11 +355,14 @@ async function requestOf(
 
 async function send(
   exchange: Exchange,
-  reply: ApiReply,
+  given: ApiReply,
   accepted: Accepted,
+  trail: AuditTrail | undefined,
   stallMs: number,
 ): Promise<void> {
+  const reply = trail?.wantsResponse ? { ...given, parts: [...given.parts] } : given;
   const { warnings } = reply;
+  trail?.complete(reply.code, () => Buffer.concat([...reply.parts]));
   const headers: Record<string, string | string[]> = { ...noCache };
   headers["content-type"] = accepted.type === "yaml" ? "application/yaml" : jsonType;
   if (warnings.length > 0) headers.warning = warnings.map(warningText);

@@ -18,7 +18,7 @@ import {
 import type { Bus, BusMessage, Subscription } from "../../../runtime/bus.ts";
 import type { Log } from "../../../runtime/log.ts";
 import { manifestsSubjects, parseManifestsSubject } from "../../subjects.ts";
-import { userOfPrincipal } from "../authn.ts";
+import { userOfPrincipal } from "../authn/user.ts";
 import { requestFor } from "../local.ts";
 import {
   type ManifestApplied,

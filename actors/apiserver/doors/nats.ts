@@ -9,7 +9,9 @@ import type { Bus, BusMessage, Subscription } from "../../../runtime/bus.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import { apiSubjects, inboxPrefix, parseApiSubject } from "../../subjects.ts";
-import { userOfPrincipal } from "../authn.ts";
+import type { AskedRequest, Auditor, AuditTrail } from "../audit/auditor.ts";
+import { userOfPrincipal } from "../authn/user.ts";
+import { parseBody } from "../decode.ts";
 import {
   contentTypeHeader,
   epochHeader,
@@ -30,18 +32,24 @@ const allInboxes = "_INBOX.";
 
 export function openNatsDoor(
   { bus, clock, log }: { bus: Bus; clock: Clock; log: Log },
-  pipeline: Pipeline,
+  { pipeline, auditor }: NatsHouse,
   sessions: Sessions,
 ): Subscription {
   async function receive(message: BusMessage): Promise<void> {
-    const reply = await pipeline.catching(() => answer(message));
+    const trail = auditor?.open();
+    const given = await pipeline.catching(() => answer(message, trail));
+    const reply = trail?.wantsResponse ? { ...given, parts: [...given.parts] } : given;
+    trail?.complete(reply.code, () => concat([...reply.parts]));
     const headers: Record<string, string> = { [statusHeader]: String(reply.code) };
     if (reply.warnings.length > 0) headers[warningHeader] = reply.warnings.join("\n");
     message.respond(await gathered(reply, clock), headers);
   }
 
-  async function answer(message: BusMessage): Promise<ApiReply> {
-    const request = requestOf(message);
+  async function answer(message: BusMessage, trail?: AuditTrail): Promise<ApiReply> {
+    const annotate = trail && ((key: string, value: string) => trail.annotate(key, value));
+    const request = { ...requestOf(message), annotate };
+    trail?.received(askedOver(message, request));
+    trail?.requested(() => parseBody(request).value);
     if (request.verb !== "watch") {
       return await pipeline.handle(request, { maxBytes: maxListBytes });
     }
@@ -62,6 +70,18 @@ export function openNatsDoor(
     },
     { queue },
   );
+}
+
+export interface NatsHouse {
+  readonly pipeline: Pipeline;
+  readonly auditor: Auditor | undefined;
+}
+
+/** Differs from Kubernetes: of a watch over NATS the opening is recorded, and not its end. */
+function askedOver({ subject }: BusMessage, request: ApiRequest): AskedRequest {
+  const { user, verb } = request;
+  const about = { user, verb, path: subject, uri: subject, object: request };
+  return { ...about, sourceIPs: [], userAgent: "nats", longRunning: false };
 }
 
 async function gathered(reply: ApiReply, clock: Clock): Promise<Uint8Array> {

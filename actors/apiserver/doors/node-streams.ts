@@ -19,7 +19,7 @@ import type {
   StreamReply,
 } from "../../kubelet/messages.ts";
 import { nodeSubject, streamSubject } from "../../subjects.ts";
-import { mastersGroup } from "../authn.ts";
+import { mastersGroup } from "../authn/user.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ApiRequest, booleanOption, numberOption, replyBytes } from "../request.ts";
 

@@ -21,6 +21,8 @@ export type Route =
   /** A discovery document: its path, without a slash at the end. */
   | { readonly type: "discovery"; readonly path: string }
   | { readonly type: "openapi"; readonly path: string }
+  /** Of the issuer of ServiceAccount tokens: who it is, and its public keys. */
+  | { readonly type: "issuer"; readonly part: "configuration" | "keys" }
   | { readonly type: "version" }
   | { readonly type: "metrics" }
   | {
@@ -38,9 +40,16 @@ const verbs: Readonly<Record<string, ApiVerb>> = {
   DELETE: "delete",
 };
 
+const issuerPaths: Readonly<Record<string, "configuration" | "keys">> = {
+  ".well-known/openid-configuration": "configuration",
+  "openid/v1/jwks": "keys",
+};
+
 export function routeOf(method: string, path: string, query: URLSearchParams): Route {
   const tokens = decodePath(path);
   if (!tokens) return { type: "unknown" };
+  const issuerPart = issuerPaths[tokens.join("/")];
+  if (issuerPart) return { type: "issuer", part: issuerPart };
   const [first, ...rest] = tokens;
   switch (first) {
     case "api":

@@ -10,9 +10,10 @@ import {
   openapiV3,
 } from "../../../manifests/index.ts";
 import type { Clock, Timer } from "../../../runtime/clock.ts";
+import type { AccountTokens } from "../authn/service-account.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import { pathNotFound } from "../registry/registry.ts";
-import type { User } from "../request.ts";
+import type { Annotate, User } from "../request.ts";
 import { negotiate } from "./accept.ts";
 import { aggregatedForm, type Discovery } from "./discovery.ts";
 import type { Exchange } from "./exchange.ts";
@@ -28,7 +29,12 @@ export type Page =
     };
 
 export interface Site {
-  page(route: Exclude<Route, { type: "resource" }>, exchange: Exchange, user: User): Promise<Page>;
+  page(
+    route: Exclude<Route, { type: "resource" }>,
+    exchange: Exchange,
+    user: User,
+    annotate?: Annotate,
+  ): Promise<Page>;
   /** Calls back from time to time until told to stop: the bookmarks of HTTP watches. */
   bookmarks(send: () => void): () => void;
 }
@@ -43,6 +49,8 @@ export interface SiteContext {
   readonly checks: ReadonlyMap<string, () => boolean>;
   /** In Prometheus' text format. */
   metrics(): Promise<string>;
+  /** Undefined: no tokens are issued here. */
+  readonly tokens: AccountTokens | undefined;
 }
 
 const bookmarkMs = 30_000;
@@ -51,9 +59,10 @@ const text = "text/plain; charset=utf-8";
 export function createSite(context: SiteContext): Site {
   const version = versionDocument(context.gitVersion);
   return {
-    async page(route, exchange, user) {
+    async page(route, exchange, user, annotate) {
       const path = exchange.target.split("?")[0] ?? exchange.target;
-      await context.authorizer.authorize({ user, verb: exchange.method.toLowerCase(), path });
+      const verb = exchange.method.toLowerCase();
+      await context.authorizer.authorize({ user, verb, path }, annotate);
       switch (route.type) {
         case "discovery":
           return discoveryPage(context.discovery, route.path, exchange);
@@ -63,6 +72,8 @@ export function createSite(context: SiteContext): Site {
           return { type: "json", code: 200, value: version };
         case "health":
           return health(context.checks, route.check, route.part, exchange);
+        case "issuer":
+          return issuerPage(context.tokens, route.part);
         case "metrics":
           return { type: "text", code: 200, contentType: text, text: await context.metrics() };
         case "method":
@@ -87,6 +98,24 @@ export function createSite(context: SiteContext): Site {
       return () => timer.dispose();
     },
   };
+}
+
+/** RFC 8414, as much of it as who checks tokens needs (k8s: pkg/serviceaccount/openidmetadata.go). */
+function issuerPage(tokens: AccountTokens | undefined, part: "configuration" | "keys"): Page {
+  if (!tokens) throw pathNotFound();
+  const { issuer, keys } = tokens;
+  if (part === "keys") {
+    const contentType = "application/jwk-set+json";
+    return { type: "text", code: 200, contentType, text: JSON.stringify(keys.jwks) };
+  }
+  const value = {
+    issuer,
+    jwks_uri: `${issuer}/openid/v1/jwks`,
+    response_types_supported: ["id_token"],
+    subject_types_supported: ["public"],
+    id_token_signing_alg_values_supported: keys.jwks.keys.map(({ alg }) => alg),
+  };
+  return { type: "json", code: 200, value };
 }
 
 function discoveryPage(discovery: Discovery, path: string, exchange: Exchange): Page {

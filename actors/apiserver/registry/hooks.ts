@@ -48,4 +48,6 @@ export interface HookContext {
   readonly random: { int(bound: number): number };
   readonly subresource: string;
   warn(message: string): void;
+  /** Kept with the request's audit event. */
+  annotate(key: string, value: string): void;
 }

@@ -5,6 +5,7 @@ import * as kinds from "../../../manifests/index.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { Grantor } from "../authz/defaults.ts";
 import { assertMaySign } from "../authz/signers.ts";
+import { certificateRequests } from "./certificate-requests.ts";
 import { grantorHooks, grantors } from "./grantors.ts";
 import type { Hooks } from "./hooks.ts";
 import { jobs } from "./jobs.ts";
@@ -61,11 +62,8 @@ export function createHooks({ authorizer, ...network }: HooksContext): (kind: Ki
     prepareCreate: (claim) => ({ ...claim, status: { phase: "Pending" as const } }),
   });
   add(kinds.CertificateSigningRequest, {
+    ...certificateRequests,
     permit: (csr, old, user) => assertMaySign(authorizer, user, csr, old),
-    prepareCreate: (csr, { user }) => ({
-      ...csr,
-      spec: { ...csr.spec, username: user.name, groups: [...user.groups] },
-    }),
   });
   return (kind) => table.get(kind) ?? plain;
 }

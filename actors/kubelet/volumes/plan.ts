@@ -1,6 +1,12 @@
 /** What is in a volume: from the Pod's spec, ConfigMaps and Secrets to files. Pure. */
 
-import { type KeyToPath, type Pod, quantityValue, type Volume } from "../../../manifests/index.ts";
+import {
+  type KeyToPath,
+  type Pod,
+  quantityValue,
+  type ServiceAccountTokenProjection,
+  type Volume,
+} from "../../../manifests/index.ts";
 import { type EnvSources, podField, resourceField } from "../env.ts";
 import { type VolumeContent, VolumeError, type VolumeFile } from "./files.ts";
 
@@ -50,8 +56,33 @@ function planFiles(pod: Pod, volume: Volume, sources: EnvSources): VolumeFile[] 
       const { name = "" } = source.secret;
       return project(secretData(name, source.secret, sources), source.secret, mode);
     }
+    if (source.serviceAccountToken) return tokenFile(source.serviceAccountToken, mode, sources);
     return downwardFiles(pod, source.downwardAPI?.items ?? [], mode, sources);
   });
+}
+
+function tokenFile(
+  projection: ServiceAccountTokenProjection,
+  mode: number,
+  { tokens }: EnvSources,
+): VolumeFile[] {
+  const token = tokens.get(tokenKey(projection));
+  if (token === undefined) throw new VolumeError("failed to fetch token");
+  return [{ path: safePath(projection.path), data: new TextEncoder().encode(token), mode }];
+}
+
+/** Projections with the same key are given the same token. */
+export function tokenKey({ audience = "", expirationSeconds }: TokenWish): string {
+  return `${expirationSeconds ?? ""} ${audience}`;
+}
+
+type TokenWish = Pick<ServiceAccountTokenProjection, "audience" | "expirationSeconds">;
+
+/** The tokens that a pod's volumes hold. */
+export function tokenWishes(pod: Pod): TokenWish[] {
+  return (pod.spec.volumes ?? []).flatMap(({ projected }) =>
+    (projected?.sources ?? []).flatMap((source) => source.serviceAccountToken ?? []),
+  );
 }
 
 type Data = Map<string, Uint8Array>;

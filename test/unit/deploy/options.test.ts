@@ -5,7 +5,7 @@ function read(given: Partial<RawUpOptions>) {
   const { data, httpsPort, natsPort, listen, serviceCidr, clusterDomain } = defaults;
   const doors = { data, httpsPort, natsPort, listen, serviceCidr, clusterDomain };
   const kinds = { engine: "sim", proxy: "auto", processes: "1" } as const;
-  return readUpOptions({
+  const raw = {
     ...doors,
     ...kinds,
     nodes: 1,
@@ -13,7 +13,8 @@ function read(given: Partial<RawUpOptions>) {
     keep: false,
     install: true,
     ...given,
-  });
+  };
+  return readUpOptions(raw, { anonymousAuth: true });
 }
 
 test.each([

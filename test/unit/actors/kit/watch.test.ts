@@ -1,7 +1,7 @@
 /** Watches over the network as it is: requests that arrive twice, replicas that die. */
 
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { adminPrincipal } from "../../../../actors/apiserver/authn.ts";
+import { adminPrincipal } from "../../../../actors/apiserver/authn/user.ts";
 import {
   sequenceHeader,
   sessionHeader,

@@ -13,6 +13,7 @@ const sources: EnvSources = {
     ["settings", { metadata: { name: "settings" }, data: { COLOR: "red", size: "big" } }],
     ["absent", undefined],
   ]),
+  tokens: new Map(),
   secrets: new Map([
     ["keys", { metadata: { name: "keys" }, data: { token: Buffer.from("t").toString("base64") } }],
   ]),

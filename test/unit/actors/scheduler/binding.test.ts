@@ -1,7 +1,7 @@
 /** Shards and the ledger as actors, on the simulated runtime: who gets a gap, and who hears why not. */
 
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ledgerPrincipal } from "../../../../actors/apiserver/authn.ts";
+import { ledgerPrincipal } from "../../../../actors/apiserver/authn/user.ts";
 import { owned } from "../../../../actors/kit/owned.ts";
 import { ledger, ledgerWrites } from "../../../../actors/scheduler/ledger.ts";
 import type { BindPod, PodBound } from "../../../../actors/scheduler/messages.ts";

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { userOfCertificate } from "../../../../../actors/apiserver/authn.ts";
 import type { Grantor } from "../../../../../actors/apiserver/authz/defaults.ts";
 import { assertMayGrant } from "../../../../../actors/apiserver/authz/escalation.ts";
 import {
@@ -10,10 +9,10 @@ import {
   Role,
   RoleBinding,
 } from "../../../../../manifests/index.ts";
-import { type PolicyScene, startPolicy } from "../../../../harness/policy.ts";
+import { type PolicyScene, startPolicy, userIn } from "../../../../harness/policy.ts";
 
 const group = "rbac.authorization.k8s.io";
-const bob = userOfCertificate("bob", ["team"]);
+const bob = userIn("bob", ["team"]);
 const can = (verbs: string, resources: string, apiGroup = "", names = ""): PolicyRule => ({
   verbs: verbs.split(" "),
   apiGroups: [apiGroup],
@@ -78,7 +77,7 @@ describe("escalation", () => {
   });
 
   test("escalation: a master grants everything", async () => {
-    const master = userOfCertificate("root", ["system:masters"]);
+    const master = userIn("root", ["system:masters"]);
     expect(await grant(Role, role(can("*", "*")), undefined, master)).toBe("granted");
     expect(await grant(RoleBinding, binding("ClusterRole", "absent"), undefined, master)).toBe(
       "granted",

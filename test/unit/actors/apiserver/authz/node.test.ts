@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { userOfPrincipal } from "../../../../../actors/apiserver/authn.ts";
+import { userOfPrincipal } from "../../../../../actors/apiserver/authn/user.ts";
 import type { Access, Fields } from "../../../../../actors/apiserver/authz/access.ts";
 import {
   PersistentVolume,

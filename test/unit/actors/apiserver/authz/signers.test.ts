@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { userOfCertificate, userOfPrincipal } from "../../../../../actors/apiserver/authn.ts";
+import { userOfPrincipal } from "../../../../../actors/apiserver/authn/user.ts";
 import { assertMaySign } from "../../../../../actors/apiserver/authz/signers.ts";
 import {
   type CertificateSigningRequest,
   ClusterRole,
   ClusterRoleBinding,
 } from "../../../../../manifests/index.ts";
-import { type PolicyScene, startPolicy } from "../../../../harness/policy.ts";
+import { type PolicyScene, startPolicy, userIn } from "../../../../harness/policy.ts";
 
 const group = "certificates.k8s.io";
-const bob = userOfCertificate("bob", []);
+const bob = userIn("bob", []);
 const approver = "system:wherry:approver";
 
 let scene: PolicyScene;

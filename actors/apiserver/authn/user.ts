@@ -1,13 +1,15 @@
 /**
  * Who is asking. Over NATS the principal is a token of the subject, which the server lets only
- * its owner publish on; over HTTPS it is the client certificate's subject.
+ * its owner publish on; over HTTPS it is whom `authenticator.ts` finds.
  */
 
-import type { User } from "./request.ts";
+import type { UserInfo } from "../../../manifests/index.ts";
+import type { User } from "../request.ts";
 
 export const mastersGroup = "system:masters";
 export const nodesGroup = "system:nodes";
 export const authenticatedGroup = "system:authenticated";
+export const accountsGroup = "system:serviceaccounts";
 export const unauthenticatedGroup = "system:unauthenticated";
 
 /** The principal that the cluster's owner holds: the CLI's, and the kubeconfig's. */
@@ -26,9 +28,15 @@ export function userOfPrincipal(principal: string): User {
   return { name: principal, groups };
 }
 
-/** Common name and organizations of a certificate that our CA signed. */
-export function userOfCertificate(commonName: string, organizations: readonly string[]): User {
-  return { name: commonName, groups: [...organizations, authenticatedGroup] };
+/** The user as reviews, audit events and webhooks show it. */
+export function userInfo({ name, uid, groups, extra }: User): UserInfo {
+  const copied = Object.entries(extra ?? {}).map(([key, values]) => [key, [...values]]);
+  return {
+    username: name,
+    ...(uid ? { uid } : {}),
+    groups: [...groups],
+    ...(copied.length > 0 ? { extra: Object.fromEntries(copied) as Record<string, string[]> } : {}),
+  };
 }
 
 /** The node that a principal speaks for, or undefined. */
@@ -38,4 +46,17 @@ export function nodeOf(principal: string): string | undefined {
 
 export function isMaster(user: User): boolean {
   return user.groups.includes(mastersGroup);
+}
+
+/** Key of `extra`: which certificate or token it was, so that an audit can tell. */
+export const credentialId = "authentication.kubernetes.io/credential-id";
+
+const accountPrefix = "system:serviceaccount:";
+
+export function accountUserName(namespace: string, name: string): string {
+  return `${accountPrefix}${namespace}:${name}`;
+}
+
+export function accountGroups(namespace: string): string[] {
+  return [accountsGroup, `${accountsGroup}:${namespace}`];
 }
