@@ -83,7 +83,7 @@ export async function startCluster(
 
 async function openSite(machine: Machine, options: UpOptions, log: Log): Promise<Site> {
   const { identity, engine } = machine;
-  const { dataDir, listen, podCidr, serviceCidr, clusterDomain, security } = options;
+  const { dataDir, listen, podCidr, serviceCidr, clusterDomain, admission, security } = options;
   const places = computePlaces(podCidr, identity.nodes);
   const podSide = engine ? places[0]?.gateway : undefined;
   const addresses = [listen, serviceAddress(serviceCidr, "kubernetes")];
@@ -91,7 +91,7 @@ async function openSite(machine: Machine, options: UpOptions, log: Log): Promise
   const certificates = await ensureCertificates(dataDir, serverHosts({ addresses, clusterDomain }));
   const connections = new Connections(machine.nats, log);
   const system = createSystem(await connections.worldOf("api"));
-  const ranges = { podCidr, serviceCidr, clusterDomain, places, podSide };
+  const ranges = { podCidr, serviceCidr, clusterDomain, admission, places, podSide };
   const { httpsPort } = identity;
   const running = { security, certificates, connections, system, log };
   return { identity, dataDir, listen, httpsPort, ...ranges, ...running };

@@ -44,6 +44,7 @@ export async function startApi(site: Site): Promise<Stores> {
     grants: computeGrants(),
     manifestEvents: true,
     compaction: { journals, horizonMs: defaultHorizonMs },
+    admission: site.admission,
     serviceCidr: serviceCidr.text,
     dnsAddress: serviceAddress(serviceCidr, "kube-dns"),
     anonymousAuth: site.security.anonymousAuth,

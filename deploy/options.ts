@@ -1,6 +1,7 @@
 /** The options of `wherry up`: their names, defaults and limits are part of the public interface. */
 import { resolve } from "node:path";
 import type { Argv } from "yargs";
+import { pluginNames } from "../actors/apiserver/admission/index.ts";
 import { type Cidr, formatAddress, parseCidr } from "./cidr.ts";
 import { mostNodes } from "./places.ts";
 import { addSecurityOptions, type SecurityOptions } from "./security-options.ts";
@@ -17,6 +18,8 @@ export interface UpOptions {
   readonly serviceCidr: Cidr;
   readonly clusterDomain: string;
   readonly proxy: "auto" | "nftables" | "none";
+  /** Plugins beside, and without, those that are on by themselves. */
+  readonly admission: { readonly enable: readonly string[]; readonly disable: readonly string[] };
   /** Leave containers running when Wherry stops. */
   readonly keep: boolean;
   /** Fetch missing tools. */
@@ -81,6 +84,16 @@ export function addUpOptions(yargs: Argv) {
       describe: "how Service addresses reach pods",
     },
     processes: { type: "string", default: "1", describe: "a number, or auto" },
+    "enable-admission-plugins": {
+      type: "string",
+      default: "",
+      describe: "admission plugins to turn on, with commas between",
+    },
+    "disable-admission-plugins": {
+      type: "string",
+      default: "",
+      describe: "admission plugins to turn off, with commas between",
+    },
     keep: { type: "boolean", default: false, describe: "leave containers running at the end" },
     install: { type: "boolean", default: true, describe: "fetch missing tools (--no-install)" },
   });
@@ -99,6 +112,8 @@ export interface RawUpOptions {
   readonly clusterDomain: string;
   readonly proxy: "auto" | "nftables" | "userspace" | "none";
   readonly processes: string;
+  readonly enableAdmissionPlugins?: string;
+  readonly disableAdmissionPlugins?: string;
   readonly keep: boolean;
   readonly install: boolean;
 }
@@ -128,6 +143,10 @@ export function readUpOptions(raw: RawUpOptions, security: SecurityOptions): UpO
     podCidr,
     serviceCidr: readCidr("service-cidr", raw.serviceCidr),
     clusterDomain: raw.clusterDomain,
+    admission: {
+      enable: readPlugins("enable-admission-plugins", raw.enableAdmissionPlugins),
+      disable: readPlugins("disable-admission-plugins", raw.disableAdmissionPlugins),
+    },
     keep: raw.keep,
     install: raw.install,
     security,
@@ -149,6 +168,14 @@ function notBuilt(option: string, value: string): UsageError {
   const others = (unbuilt[option] ?? []).filter((it) => it !== value);
   const more = others.length > 0 ? ` (nor is ${others.join(", ")})` : "";
   return new UsageError(`--${option} ${value} is not built yet${more}`);
+}
+
+function readPlugins(option: string, value = ""): string[] {
+  const names = value.split(",").filter((name) => name !== "");
+  const unknown = names.find((name) => !pluginNames.includes(name));
+  if (unknown === undefined) return names;
+  const known = [...pluginNames].sort().join(", ");
+  throw new UsageError(`--${option} ${unknown} is no admission plugin; there are: ${known}`);
 }
 
 function readPort(option: string, value: number): number {

@@ -1,4 +1,5 @@
 /** What every role of a process is started with. */
+import type { AdmissionSettings } from "../actors/apiserver/admission/index.ts";
 import type { Log } from "../runtime/log.ts";
 import type { System } from "../runtime/supervisor.ts";
 import type { Certificates } from "./certificates.ts";
@@ -17,6 +18,7 @@ export interface Site {
   readonly serviceCidr: Cidr;
   readonly clusterDomain: string;
   readonly security: SecurityOptions;
+  readonly admission?: AdmissionSettings;
   /** All nodes of this data folder. */
   readonly places: readonly NodePlace[];
   /** Pods reach this machine by the gateway of its first node; undefined with hollow nodes. */

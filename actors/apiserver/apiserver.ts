@@ -229,7 +229,9 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
   const context: PipelineContext = {
     registry,
     objects,
-    admission: createAdmission(plugins(config.admission, { clock, random, tokens: !!tokens })),
+    admission: createAdmission(
+      plugins({ ...config.admission, accounts: tokens && { clock, random } }),
+    ),
     reader: createReader(registry, objects),
     indexes: new FieldIndexes({ objects, turn }),
     authorizer,

@@ -39,6 +39,8 @@ import {
 
 /** Attempts of a change that somebody else keeps overtaking, before the client is told. */
 const mostAttempts = 20;
+/** And of a claim beside an object, which many different objects may want at one moment. */
+const mostClaims = 200;
 
 export interface ChangeContext extends StageContext {
   readonly objects: Objects;
@@ -104,8 +106,9 @@ export async function createFrom(
       return reply(context, resource, outcome.stored, request, 201, warnings);
     }
     const generated = !asStored.metadata.name && !request.name;
-    const again = outcome.type === "taken" || generated;
-    if (!again || attempt >= mostAttempts) throw existsAlready(resource, name);
+    if (outcome.type === "taken" && attempt >= mostClaims) throw modified(resource, name);
+    const again = outcome.type === "taken" || (generated && attempt < mostAttempts);
+    if (!again) throw existsAlready(resource, name);
     // Admitted once is admitted; only a name that turned out to be another's is made anew.
     if (outcome.type === "taken") await catchUp(resource);
     else object = undefined;

@@ -33,7 +33,6 @@ export interface Pipeline {
 }
 
 export interface PipelineContext extends SubresourceContext {
-  readonly authorizer: Authorizer;
   readonly authenticator: Authenticator;
   readonly log: Log;
 }

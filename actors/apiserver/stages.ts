@@ -20,6 +20,7 @@ import type {
   Attributes,
 } from "./admission/chain.ts";
 import type { Reader } from "./admission/reader.ts";
+import type { Authorizer } from "./authz/authorizer.ts";
 import { timestamp } from "./metadata.ts";
 import type { Objects } from "./objects.ts";
 import type { Own } from "./owners.ts";
@@ -31,6 +32,7 @@ export interface StageContext {
   readonly registry: Registry;
   readonly objects: Objects;
   readonly admission: Admission;
+  readonly authorizer: Authorizer;
   /** What admission reads of the cluster. */
   readonly reader: Reader;
   readonly clock: Clock;
@@ -133,10 +135,19 @@ function optionsOf({ verb, query }: ApiRequest, dryRun: boolean): Record<string,
 }
 
 export function admissionContextOf(
-  { reader }: StageContext,
-  { now, warn, annotate }: HookContext,
+  { reader, authorizer }: StageContext,
+  { now, warn, annotate, user }: HookContext,
 ): AdmissionContext {
-  return { reader, now, warn, annotate };
+  return {
+    reader,
+    now,
+    warn,
+    annotate,
+    async allows(wanted) {
+      const asked = { subresource: "", namespace: "", ...wanted, user };
+      return (await authorizer.judge(asked)).allowed;
+    },
+  };
 }
 
 /** The whole chain for what is not stored by `finish`: a deletion, a connection, an act. */

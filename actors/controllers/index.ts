@@ -15,7 +15,10 @@ import { garbageCollector } from "./garbage-collector.ts";
 import { namespace } from "./namespace.ts";
 import { nodeLifecycle } from "./node-lifecycle.ts";
 import { podGc } from "./pod-gc.ts";
+import { pvProtection } from "./pv-protection.ts";
+import { pvcProtection } from "./pvc-protection.ts";
 import { replicaset } from "./replicaset.ts";
+import { resourceQuota } from "./resource-quota.ts";
 import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { serviceAccount } from "./service-account.ts";
 import { token } from "./token.ts";
@@ -49,6 +52,9 @@ export function controllers(settings: ControllerSettings): Controller[] {
     endpoints,
     nodeLifecycle,
     podGc,
+    resourceQuota,
+    pvcProtection,
+    pvProtection,
     garbageCollector,
     namespace,
     clusterRoleAggregation,

@@ -36,10 +36,20 @@ export interface Attributes extends Target {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
+/** Of the cluster scope. Verbs beyond the API's own are among them, such as `approve`. */
+export interface Wanted {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly name: string;
+}
+
 export interface AdmissionContext {
   readonly reader: Reader;
   /** RFC 3339, to the second. */
   readonly now: string;
+  /** Whether the user may also do this. */
+  allows(access: Wanted): Promise<boolean>;
   /** Told to the client beside the answer. */
   warn(message: string): void;
   /** Kept with the request's audit event. */

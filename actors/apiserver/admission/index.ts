@@ -1,28 +1,67 @@
 /** Every admission plugin, in the order in which a request meets them (k8s: kubeapiserver/options/plugins.go). */
 
 import { certificateSubjectRestriction } from "./certificate-subject-restriction.ts";
+import { certificateApproval, certificateSigning } from "./certificates.ts";
 import type { Plugin } from "./chain.ts";
+import { defaultIngressClass } from "./default-ingress-class.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
+import { limitRanger } from "./limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
+import { alwaysPullImages, extendedResourceToleration, podNodeSelector } from "./pod-options.ts";
+import { type PodSecurityExemptions, podSecurity } from "./pod-security.ts";
 import { priority } from "./priority.ts";
+import { resourceQuota } from "./resource-quota.ts";
+import { runtimeClass } from "./runtime-class.ts";
 import { type AccountParts, serviceAccount } from "./service-account.ts";
+import {
+  defaultStorageClass,
+  persistentVolumeClaimResize,
+  storageObjectInUseProtection,
+} from "./storage.ts";
+import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
 
-/** As upstream's options of the same names: what is added to the default, and what is taken away. */
 export interface AdmissionSettings {
+  /** As upstream's options of the same names: added to what is on by itself, and taken away. */
   readonly enable?: readonly string[];
   readonly disable?: readonly string[];
+  readonly podSecurity?: PodSecurityExemptions;
+  /** Tokens are issued; without it pods need no account. */
+  readonly accounts?: AccountParts;
 }
 
-export function plugins(settings: AdmissionSettings = {}, parts: AccountParts): Plugin[] {
-  const { disable = [] } = settings;
-  const all: readonly Plugin[] = [
+function all({ podSecurity: exemptions, accounts }: AdmissionSettings): Plugin[] {
+  return [
     namespaceLifecycle,
+    podNodeSelector,
+    alwaysPullImages,
+    limitRanger,
+    serviceAccount(accounts),
     nodeRestriction,
-    serviceAccount(parts),
+    taintNodesByCondition,
+    podSecurity(exemptions),
     priority,
     defaultTolerationSeconds,
+    extendedResourceToleration,
+    defaultStorageClass,
+    storageObjectInUseProtection,
+    persistentVolumeClaimResize,
+    runtimeClass,
+    certificateApproval,
+    certificateSigning,
     certificateSubjectRestriction,
+    defaultIngressClass,
+    resourceQuota(),
   ];
-  return all.filter(({ name }) => !disable.includes(name));
+}
+
+const offByDefault = new Set(["AlwaysPullImages", "ExtendedResourceToleration", "PodNodeSelector"]);
+
+export const pluginNames: readonly string[] = all({}).map(({ name }) => name);
+
+export function plugins(settings: AdmissionSettings = {}): Plugin[] {
+  const { enable = [], disable = [] } = settings;
+  return all(settings).filter(
+    ({ name }) => !disable.includes(name) && (!offByDefault.has(name) || enable.includes(name)),
+  );
 }

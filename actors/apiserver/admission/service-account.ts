@@ -11,8 +11,6 @@ import { type AdmissionContext, type Attributes, concerns, type Plugin, refused 
 export interface AccountParts {
   readonly clock: Clock;
   readonly random: Random;
-  /** Whether tokens are issued; without them pods need no account. */
-  readonly tokens: boolean;
 }
 
 const defaultName = "default";
@@ -24,17 +22,19 @@ const volumePrefix = "kube-api-access-";
 const suffixLength = 5;
 /** The API knows by this very number that the token is a pod's own: `authn/token-request.ts`. */
 const tokenSeconds = 3_607;
+/** The picture of a pod that a node runs by itself: it is nobody here. */
 const mirrorAnnotation = "kubernetes.io/config.mirror";
 
-export function serviceAccount(parts: AccountParts): Plugin {
+/** Without parts no tokens are issued, and pods need no account. */
+export function serviceAccount(parts?: AccountParts): Plugin {
   return {
     name: "ServiceAccount",
     handles: (target) => concerns(target, [Pod], "CREATE"),
     mutate(attributes, context) {
-      const pod = named(attributes.object as Pod);
-      const isMirror = pod.metadata.annotations?.[mirrorAnnotation] !== undefined;
-      if (!parts.tokens || isMirror) return pod;
-      return withAccount(pod, attributes, context, parts);
+      const given = attributes.object as Pod;
+      if (given.metadata.annotations?.[mirrorAnnotation] !== undefined) return undefined;
+      const pod = named(given);
+      return parts ? withAccount(pod, attributes, context, parts) : pod;
     },
   };
 }

@@ -4,7 +4,6 @@ import type { Kind, KubeObject } from "../../../manifests/index.ts";
 import * as kinds from "../../../manifests/index.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { Grantor } from "../authz/defaults.ts";
-import { assertMaySign } from "../authz/signers.ts";
 import { certificateRequests } from "./certificate-requests.ts";
 import { grantorHooks, grantors } from "./grantors.ts";
 import type { Hooks } from "./hooks.ts";
@@ -61,9 +60,6 @@ export function createHooks({ authorizer, ...network }: HooksContext): (kind: Ki
   add(kinds.PersistentVolumeClaim, {
     prepareCreate: (claim) => ({ ...claim, status: { phase: "Pending" as const } }),
   });
-  add(kinds.CertificateSigningRequest, {
-    ...certificateRequests,
-    permit: (csr, old, user) => assertMaySign(authorizer, user, csr, old),
-  });
+  add(kinds.CertificateSigningRequest, certificateRequests);
   return (kind) => table.get(kind) ?? plain;
 }

@@ -3,13 +3,11 @@
 import type { Namespace } from "../../../manifests/index.ts";
 import type { Hooks } from "./hooks.ts";
 
-const nameLabel = "kubernetes.io/metadata.name";
-
 export const namespaces: Hooks<Namespace> = {
   prepareCreate(namespace) {
     const finalizers = new Set(namespace.spec?.finalizers ?? []).add("kubernetes");
     return {
-      ...withNameLabel(namespace),
+      ...namespace,
       spec: { ...namespace.spec, finalizers: [...finalizers] },
       status: { phase: "Active" },
     };
@@ -17,9 +15,8 @@ export const namespaces: Hooks<Namespace> = {
 
   /** Only /finalize takes a finalizer away. */
   prepareUpdate(namespace, old, { subresource }) {
-    const labelled = withNameLabel(namespace);
-    if (subresource === "finalize") return labelled;
-    return { ...labelled, spec: { ...namespace.spec, finalizers: old.spec?.finalizers } };
+    if (subresource === "finalize") return namespace;
+    return { ...namespace, spec: { ...namespace.spec, finalizers: old.spec?.finalizers } };
   },
 
   terminating: (namespace) => ({
@@ -29,10 +26,3 @@ export const namespaces: Hooks<Namespace> = {
 
   held: ({ spec }) => (spec?.finalizers ?? []).length > 0,
 };
-
-/** So that selectors can name a namespace (k8s: core/v1/defaults.go, SetDefaults_Namespace). */
-function withNameLabel(namespace: Namespace): Namespace {
-  const { metadata } = namespace;
-  const labels = { ...metadata.labels, [nameLabel]: metadata.name ?? "" };
-  return { ...namespace, metadata: { ...metadata, labels } };
-}

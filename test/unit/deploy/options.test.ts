@@ -33,3 +33,17 @@ test("options: more nodes than a range has room for are refused, also than the w
   );
   expect(() => read({ nodes: 20_000 })).toThrow("10.192.0.0/10 has room for: 16384");
 });
+
+test("options: admission plugins are named as upstream names them", () => {
+  const { admission } = read({
+    enableAdmissionPlugins: "AlwaysPullImages,PodNodeSelector",
+    disableAdmissionPlugins: "PodSecurity",
+  });
+  expect(admission).toEqual({
+    enable: ["AlwaysPullImages", "PodNodeSelector"],
+    disable: ["PodSecurity"],
+  });
+  expect(() => read({ enableAdmissionPlugins: "PodNodeSelektor" })).toThrow(
+    "--enable-admission-plugins PodNodeSelektor is no admission plugin; there are: AlwaysPullImages,",
+  );
+});

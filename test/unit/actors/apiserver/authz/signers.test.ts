@@ -1,8 +1,15 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { userOfPrincipal } from "../../../../../actors/apiserver/authn/user.ts";
-import { assertMaySign } from "../../../../../actors/apiserver/authz/signers.ts";
 import {
-  type CertificateSigningRequest,
+  certificateApproval,
+  certificateSigning,
+} from "../../../../../actors/apiserver/admission/certificates.ts";
+import type {
+  AdmissionContext,
+  Attributes,
+} from "../../../../../actors/apiserver/admission/chain.ts";
+import { userOfPrincipal } from "../../../../../actors/apiserver/authn/user.ts";
+import {
+  CertificateSigningRequest,
   ClusterRole,
   ClusterRoleBinding,
 } from "../../../../../manifests/index.ts";
@@ -43,41 +50,51 @@ const csr = (status?: Status): CertificateSigningRequest => ({
 const approved: Status = { conditions: [{ type: "Approved", status: "True" }] };
 const signed: Status = { ...approved, certificate: "x" };
 
-function write(status: Status, before?: Status, user = bob): Promise<string> {
-  return scene.settle(
-    assertMaySign(scene.authorizer, user, csr(status), csr(before)).then(
-      () => "written",
-      (error: Error) => error.message,
-    ),
-  );
+const resource = { kind: CertificateSigningRequest, stored: CertificateSigningRequest };
+
+function write(subresource: string, status: Status, before?: Status, user = bob): Promise<string> {
+  const plugin = subresource === "approval" ? certificateApproval : certificateSigning;
+  const [object, old] = [csr(status), csr(before)];
+  const about = { operation: "UPDATE", resource, subresource, namespace: "", name: "c" };
+  const attributes = { ...about, object, old, user } as unknown as Attributes;
+  const context = {
+    allows: async (wanted) =>
+      (await scene.authorizer.judge({ subresource: "", namespace: "", ...wanted, user })).allowed,
+  } as AdmissionContext;
+  async function judge(): Promise<string> {
+    expect(plugin.handles(attributes)).toBe(true);
+    await plugin.validate?.(attributes, context);
+    return "written";
+  }
+  return scene.settle(judge().catch((error: Error) => error.message));
 }
 
 test("signers: approving asks for approve on the signer, or on its domain", async () => {
-  expect(await write(approved)).toBe(
+  expect(await write("approval", approved)).toBe(
     'certificatesigningrequests.certificates.k8s.io "c" is forbidden: user not permitted to approve requests with signerName "example.com/web"',
   );
   await mayDo("approve", "example.com/web");
-  expect(await write(approved)).toBe("written");
+  expect(await write("approval", approved)).toBe("written");
   await mayDo("approve", "example.com/*");
-  expect(await write(approved)).toBe("written");
+  expect(await write("approval", approved)).toBe("written");
   await mayDo("approve", "example.com/other");
-  expect(await write(approved)).toContain("not permitted to approve");
+  expect(await write("approval", approved)).toContain("not permitted to approve");
 });
 
 test("signers: signing asks for sign, and approving is not enough", async () => {
   await mayDo("approve", "example.com/web");
-  expect(await write(signed, approved)).toContain("not permitted to sign requests");
+  expect(await write("status", signed, approved)).toContain("not permitted to sign requests");
   await mayDo("sign", "example.com/web");
-  expect(await write(signed, approved)).toBe("written");
-  expect(await write(signed, undefined)).toContain("not permitted to approve");
+  expect(await write("status", signed, approved)).toBe("written");
+  expect(await write("approval", approved)).toContain("not permitted to approve");
 });
 
 test("signers: an actor approves when it declares to write approvals, and signs nothing by that", async () => {
   const actor = userOfPrincipal(approver);
-  expect(await write(approved, undefined, actor)).toBe("written");
-  expect(await write(signed, approved, actor)).toContain("not permitted to sign");
+  expect(await write("approval", approved, undefined, actor)).toBe("written");
+  expect(await write("status", signed, approved, actor)).toContain("not permitted to sign");
 });
 
-test("signers: what leaves the status alone asks for nothing", async () => {
-  expect(await write(approved, approved)).toBe("written");
+test("signers: a status without signature or failure asks for nothing", async () => {
+  expect(await write("status", approved, approved)).toBe("written");
 });

@@ -1,0 +1,438 @@
+/** Each built-in plugin by what a client sees of it: the object that was made, the refusal, the warning. */
+
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { pluginNames } from "../../../../actors/apiserver/admission/index.ts";
+import {
+  ConfigMap,
+  Deployment,
+  Ingress,
+  IngressClass,
+  type Kind,
+  LimitRange,
+  Namespace,
+  Node,
+  PersistentVolumeClaim,
+  Pod,
+  PriorityClass,
+  ResourceQuota,
+  RuntimeClass,
+  StorageClass,
+} from "../../../../manifests/index.ts";
+import { startPipeline, type TestPipeline } from "../../../harness/pipeline.ts";
+
+let api: TestPipeline;
+
+beforeEach(async () => {
+  api = await startPipeline();
+});
+
+afterEach(async () => {
+  await api.close();
+});
+
+const container = { name: "main", image: "nginx:1.22" };
+
+function pod(spec: object = {}, metadata: object = {}) {
+  return { metadata: { name: "web", ...metadata }, spec: { containers: [container], ...spec } };
+}
+
+function withResources(resources: object) {
+  return pod({ containers: [{ ...container, resources }] });
+}
+
+async function refused(kind: Kind, object: object, as?: string): Promise<string | undefined> {
+  const { message, code } = await api.refusal(api.create(kind, object, as));
+  expect(code).toBe(403);
+  return message?.replace(/^\S+ "[^"]*" is forbidden: /, "");
+}
+
+describe("namespace-lifecycle", () => {
+  test("namespace-lifecycle: nothing begins in a namespace that does not exist or goes", async () => {
+    const stray = { metadata: { name: "a", namespace: "nowhere" } };
+    const missing = await api.refusal(api.create(ConfigMap, stray));
+    expect(missing).toMatchObject({ code: 404, message: 'namespaces "nowhere" not found' });
+    await api.create(Namespace, { metadata: { name: "going" } });
+    await api.ask("delete", Namespace, { metadata: { name: "going" } });
+    const late = await api.refusal(
+      api.create(ConfigMap, { metadata: { name: "a", namespace: "going" } }),
+    );
+    expect(late).toMatchObject({
+      code: 403,
+      message:
+        'configmaps "a" is forbidden: unable to create new content in namespace going ' +
+        "because it is being terminated",
+      details: { causes: [{ reason: "NamespaceTerminating", field: "metadata.namespace" }] },
+    });
+  });
+
+  test("namespace-lifecycle: some namespaces are not deleted", async () => {
+    const status = await api.refusal(
+      api.ask("delete", Namespace, { metadata: { name: "kube-system" } }),
+    );
+    expect(status.message).toBe(
+      'namespaces "kube-system" is forbidden: this namespace may not be deleted',
+    );
+  });
+});
+
+describe("limit-ranger", () => {
+  async function limit(item: object): Promise<void> {
+    await api.create(LimitRange, { metadata: { name: "limits" }, spec: { limits: [item] } });
+  }
+
+  test("limit-ranger: fills in what a container does not say, and says so", async () => {
+    await limit({
+      type: "Container",
+      default: { cpu: "500m", memory: "256Mi" },
+      defaultRequest: { cpu: "250m" },
+    });
+    const { object } = await api.create(Pod, withResources({ limits: { memory: "1Gi" } }));
+    expect(object.spec.containers[0]?.resources).toEqual({
+      limits: { cpu: "500m", memory: "1Gi" },
+      requests: { cpu: "250m", memory: "1Gi" },
+    });
+    expect(object.metadata.annotations?.["kubernetes.io/limit-ranger"]).toBe(
+      "LimitRanger plugin set: cpu request for container main; cpu limit for container main",
+    );
+    expect(object.status?.qosClass).toBe("Burstable");
+  });
+
+  test.each([
+    [
+      { type: "Container", min: { cpu: "100m" } },
+      { requests: { cpu: "50m" } },
+      "minimum cpu usage per Container is 100m, but request is 50m",
+    ],
+    [
+      { type: "Container", max: { memory: "1Gi" } },
+      { limits: { memory: "2Gi" } },
+      "[maximum memory usage per Container is 1Gi, but limit is 2Gi]",
+    ],
+    [
+      { type: "Pod", max: { cpu: "1" } },
+      {},
+      "maximum cpu usage per Pod is 1.  No limit is specified",
+    ],
+    [
+      { type: "Container", maxLimitRequestRatio: { cpu: "2" } },
+      { requests: { cpu: "100m" }, limits: { cpu: "300m" } },
+      "cpu max limit to request ratio per Container is 2, but provided ratio is 3.000000",
+    ],
+  ])("limit-ranger: %j refuses %j", async (item, resources, why) => {
+    await limit(item);
+    expect(await refused(Pod, withResources(resources))).toBe(why.replace(/^\[|\]$/g, ""));
+  });
+
+  test("limit-ranger: bounds what a claim asks for", async () => {
+    await limit({ type: "PersistentVolumeClaim", max: { storage: "1Gi" } });
+    const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "2Gi" } } };
+    expect(await refused(PersistentVolumeClaim, { metadata: { name: "data" }, spec })).toBe(
+      "maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 2Gi",
+    );
+  });
+});
+
+describe("priority", () => {
+  test("priority: a pod takes the number of its class, or of the default one", async () => {
+    const none = await api.create(Pod, pod());
+    expect(none.object.spec).toMatchObject({
+      priority: 0,
+      preemptionPolicy: "PreemptLowerPriority",
+    });
+    const common = { metadata: { name: "common" }, value: 7, globalDefault: true };
+    await api.create(PriorityClass, { ...common, preemptionPolicy: "Never" });
+    const usual = await api.create(Pod, pod({}, { name: "usual" }));
+    expect(usual.object.spec).toMatchObject({
+      priority: 7,
+      priorityClassName: "common",
+      preemptionPolicy: "Never",
+    });
+    const second = { ...common, metadata: { name: "second" } };
+    expect(await refused(PriorityClass, second)).toBe(
+      "PriorityClass common is already marked as default. Only one default can exist",
+    );
+  });
+
+  test.each([
+    [{ priorityClassName: "absent" }, "no PriorityClass with name absent was found"],
+    [
+      { priority: 5 },
+      "the integer value of priority (5) must not be provided in pod spec; " +
+        "priority admission controller computed 0 from the given PriorityClass name",
+    ],
+    [
+      { preemptionPolicy: "Never" },
+      "the string value of PreemptionPolicy (Never) must not be provided in pod spec; priority " +
+        "admission controller computed PreemptLowerPriority from the given PriorityClass name",
+    ],
+  ])("priority: refuses %j", async (spec, why) => {
+    expect(await refused(Pod, pod(spec))).toBe(why);
+  });
+});
+
+describe("runtime-class", () => {
+  beforeEach(async () => {
+    await api.create(RuntimeClass, {
+      metadata: { name: "kata" },
+      handler: "kata",
+      overhead: { podFixed: { cpu: "250m" } },
+      scheduling: { nodeSelector: { kata: "yes" }, tolerations: [{ key: "kata" }] },
+    });
+  });
+
+  test("runtime-class: brings overhead and places", async () => {
+    const { object } = await api.create(Pod, pod({ runtimeClassName: "kata" }));
+    expect(object.spec).toMatchObject({ overhead: { cpu: "250m" }, nodeSelector: { kata: "yes" } });
+    expect(object.spec.tolerations).toContainEqual({ key: "kata" });
+  });
+
+  test.each([
+    [{ runtimeClassName: "absent" }, 'pod rejected: RuntimeClass "absent" not found'],
+    [
+      { overhead: { cpu: "1" } },
+      "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+    ],
+    [
+      { runtimeClassName: "kata", overhead: { cpu: "1" } },
+      "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead",
+    ],
+    [
+      { runtimeClassName: "kata", nodeSelector: { kata: "no" } },
+      "conflict: runtimeClass.scheduling.nodeSelector[kata] = yes; pod.spec.nodeSelector[kata] = no",
+    ],
+  ])("runtime-class: refuses %j", async (spec, why) => {
+    expect(await refused(Pod, pod(spec))).toBe(why);
+  });
+});
+
+describe("defaults", () => {
+  test("default-toleration-seconds: only what the pod does not say itself", async () => {
+    const own = { key: "node.kubernetes.io/not-ready", operator: "Exists", effect: "NoExecute" };
+    const { object } = await api.create(Pod, pod({ tolerations: [own] }));
+    expect(object.spec.tolerations).toEqual([
+      own,
+      { ...own, key: "node.kubernetes.io/unreachable", tolerationSeconds: 300 },
+    ]);
+  });
+
+  test("default-storage-class, storage-object-in-use-protection: of a new claim", async () => {
+    const annotations = { "storageclass.kubernetes.io/is-default-class": "true" };
+    await api.create(StorageClass, { metadata: { name: "fast", annotations }, provisioner: "p" });
+    const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
+    const { object } = await api.create(PersistentVolumeClaim, { metadata: { name: "a" }, spec });
+    expect(object.spec.storageClassName).toBe("fast");
+    expect(object.metadata.finalizers).toEqual(["kubernetes.io/pvc-protection"]);
+    const none = { metadata: { name: "b" }, spec: { ...spec, storageClassName: "" } };
+    expect((await api.create(PersistentVolumeClaim, none)).object.spec.storageClassName).toBe("");
+    const resources = { requests: { storage: "2Gi" } };
+    const grown = { ...object, spec: { ...object.spec, resources } };
+    const status = await api.refusal(api.update(PersistentVolumeClaim, grown));
+    expect(status.message).toContain("Only bound persistent volume claims can be expanded");
+  });
+
+  test("default-ingress-class: the newest that is marked", async () => {
+    const annotations = { "ingressclass.kubernetes.io/is-default-class": "true" };
+    const spec = { controller: "example.com/one" };
+    await api.create(IngressClass, { metadata: { name: "one", annotations }, spec });
+    const backend = { service: { name: "web", port: { number: 80 } } };
+    const { object } = await api.create(Ingress, {
+      metadata: { name: "web" },
+      spec: { defaultBackend: backend },
+    });
+    expect(object.spec?.ingressClassName).toBe("one");
+  });
+
+  test("taint-nodes-by-condition: a new node is not ready", async () => {
+    const { object } = await api.create(Node, { metadata: { name: "node-1" } });
+    expect(object.spec?.taints).toEqual([
+      { key: "node.kubernetes.io/not-ready", effect: "NoSchedule" },
+    ]);
+  });
+});
+
+describe("node-restriction", () => {
+  const node = "system:node:node-1";
+
+  test.each([
+    ["another node", { name: "node-2" }, 'node "node-1" is not allowed to create node "node-2"'],
+    [
+      "labels that are not its own",
+      {
+        name: "node-1",
+        labels: {
+          "node-restriction.kubernetes.io/pci": "yes",
+          "kubernetes.io/hostname": "node-1",
+          "node-role.kubernetes.io/worker": "",
+        },
+      },
+      "is not allowed to set the following labels: " +
+        "node-restriction.kubernetes.io/pci, node-role.kubernetes.io/worker",
+    ],
+  ])("node-restriction: a node does not create %s", async (_, metadata, why) => {
+    expect(await refused(Node, { metadata }, node)).toBe(why);
+  });
+
+  test("node-restriction: a node takes no taint off itself", async () => {
+    const { object } = await api.create(Node, { metadata: { name: "node-1" } }, node);
+    const status = await api.refusal(api.update(Node, { ...object, spec: {} }, node));
+    expect(status.message).toBe(
+      'nodes "node-1" is forbidden: node "node-1" is not allowed to modify taints',
+    );
+  });
+});
+
+describe("pod-security", () => {
+  const prefix = "pod-security.kubernetes.io/";
+
+  async function namespace(name: string, labels: Record<string, string>): Promise<void> {
+    const prefixed = Object.fromEntries(
+      Object.entries(labels).map(([key, value]) => [prefix + key, value]),
+    );
+    await api.create(Namespace, { metadata: { name, labels: prefixed } });
+  }
+
+  test("pod-security: refuses what the enforced level forbids, in upstream's words", async () => {
+    await namespace("strict", { enforce: "restricted" });
+    expect(await refused(Pod, pod({}, { namespace: "strict" }))).toBe(
+      'violates PodSecurity "restricted:latest": ' +
+        'allowPrivilegeEscalation != false (container "main" must set ' +
+        "securityContext.allowPrivilegeEscalation=false), " +
+        'unrestricted capabilities (container "main" must set securityContext.capabilities.drop=["ALL"]), ' +
+        'runAsNonRoot != true (pod or container "main" must set securityContext.runAsNonRoot=true), ' +
+        'seccompProfile (pod or container "main" must set securityContext.seccompProfile.type to ' +
+        '"RuntimeDefault" or "Localhost")',
+    );
+    const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } };
+    const good = pod(
+      {
+        containers: [{ ...container, securityContext }],
+        securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      },
+      { namespace: "strict" },
+    );
+    expect((await api.create(Pod, good)).warnings).toEqual([]);
+  });
+
+  const caps = { capabilities: { add: ["NET_ADMIN"] } };
+  test.each([
+    [{ hostNetwork: true, hostPID: true }, "host namespaces (hostNetwork=true, hostPID=true)"],
+    [
+      { containers: [{ ...container, securityContext: { privileged: true } }] },
+      'privileged (container "main" must not set securityContext.privileged=true)',
+    ],
+    [
+      { containers: [{ ...container, securityContext: caps }] },
+      'non-default capabilities (container "main" must not include "NET_ADMIN" in ' +
+        "securityContext.capabilities.add)",
+    ],
+    [{ volumes: [{ name: "root", hostPath: { path: "/" } }] }, 'hostPath volumes (volume "root")'],
+    [
+      { containers: [{ ...container, ports: [{ containerPort: 80, hostPort: 80 }] }] },
+      'hostPort (container "main" uses hostPort 80)',
+    ],
+    [
+      { securityContext: { sysctls: [{ name: "kernel.msgmax", value: "1" }] } },
+      "forbidden sysctl (kernel.msgmax)",
+    ],
+    [
+      { securityContext: { seccompProfile: { type: "Unconfined" } } },
+      'seccompProfile (pod must not set securityContext.seccompProfile.type to "Unconfined")',
+    ],
+  ])("pod-security: baseline forbids %j", async (spec, why) => {
+    await namespace("team", { enforce: "baseline", "enforce-version": "v1.30" });
+    expect(await refused(Pod, pod(spec, { namespace: "team" }))).toBe(
+      `violates PodSecurity "baseline:v1.30": ${why}`,
+    );
+  });
+
+  test("pod-security: what makes pods is warned about and made", async () => {
+    await namespace("team", { enforce: "baseline", warn: "baseline" });
+    const labels = { app: "web" };
+    const template = { ...pod({ hostNetwork: true }), metadata: { labels } };
+    const { warnings } = await api.create(Deployment, {
+      metadata: { name: "web", namespace: "team" },
+      spec: { selector: { matchLabels: labels }, template },
+    });
+    expect(warnings).toEqual([
+      'would violate PodSecurity "baseline:latest": host namespaces (hostNetwork=true)',
+    ]);
+  });
+
+  test("pod-security: a stricter level says which pods it would not let in again", async () => {
+    await api.create(Pod, pod({ hostNetwork: true }));
+    const { object } = await api.ask("get", Namespace, { metadata: { name: "default" } });
+    const labels = { ...object.metadata.labels, [`${prefix}enforce`]: "baseline" };
+    const { warnings } = await api.update(Namespace, {
+      ...object,
+      metadata: { ...object.metadata, labels },
+    });
+    expect(warnings).toEqual([
+      'existing pods in namespace "default" violate the new PodSecurity enforce level "baseline:latest"',
+      "web: host namespaces",
+    ]);
+  });
+
+  test("pod-security: a level that there is none of is refused", async () => {
+    const labels = { [`${prefix}enforce`]: "strict" };
+    const status = await api.refusal(api.create(Namespace, { metadata: { name: "odd", labels } }));
+    expect(status).toMatchObject({
+      code: 422,
+      details: { causes: [{ field: `metadata.labels[${prefix}enforce]` }] },
+    });
+  });
+
+  test("pod-security: who is exempt is let in", async () => {
+    await api.close();
+    api = await startPipeline({ podSecurity: { namespaces: ["default"] } });
+    await namespace("team", { enforce: "restricted" });
+    const { object } = await api.ask("get", Namespace, { metadata: { name: "default" } });
+    const labels = { ...object.metadata.labels, [`${prefix}enforce`]: "restricted" };
+    await api.update(Namespace, { ...object, metadata: { ...object.metadata, labels } });
+    await api.create(Pod, pod({ hostNetwork: true }));
+    await refused(Pod, pod({}, { namespace: "team" }));
+  });
+});
+
+describe("resource-quota", () => {
+  test("resource-quota: a dry run is judged and takes nothing; the real one is written with it", async () => {
+    const hard = { "count/configmaps": "1" };
+    const { object } = await api.create(ResourceQuota, { metadata: { name: "q" }, spec: { hard } });
+    const status = { hard, used: { "count/configmaps": "0" } };
+    await api.ask("update", ResourceQuota, { ...object, status } as ResourceQuota, {
+      subresource: "status",
+    });
+    const query = new URLSearchParams({ dryRun: "All" });
+    const used = async () => {
+      const read = await api.ask("get", ResourceQuota, object);
+      return read.object.status?.used?.["count/configmaps"];
+    };
+    await api.ask("create", ConfigMap, { metadata: { name: "a" } }, { query });
+    expect(await used()).toBe("0");
+    await api.create(ConfigMap, { metadata: { name: "a" } });
+    expect(await used()).toBe("1");
+    const full = api.ask("create", ConfigMap, { metadata: { name: "b" } }, { query });
+    expect((await api.refusal(full)).message).toBe(
+      'configmaps "b" is forbidden: exceeded quota: q, requested: count/configmaps=1, ' +
+        "used: count/configmaps=1, limited: count/configmaps=1",
+    );
+  });
+});
+
+describe("options", () => {
+  test("admission: a plugin that is off by default is asked for, and any can be turned off", async () => {
+    await api.close();
+    api = await startPipeline({
+      enable: ["AlwaysPullImages", "ExtendedResourceToleration"],
+      disable: ["Priority"],
+    });
+    const { object } = await api.create(Pod, withResources({ limits: { "example.com/gpu": "1" } }));
+    expect(object.spec.containers[0]?.imagePullPolicy).toBe("Always");
+    expect(object.spec.tolerations).toContainEqual({ key: "example.com/gpu", operator: "Exists" });
+    expect(object.spec.priority).toBeUndefined();
+  });
+
+  test("admission: plugins are called as upstream's options call them", () => {
+    expect(pluginNames).toContain("NamespaceLifecycle");
+    expect(new Set(pluginNames).size).toBe(pluginNames.length);
+  });
+});
