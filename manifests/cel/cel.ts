@@ -1,0 +1,110 @@
+/**
+ * CEL, as admission and validation rules write it: compiled once, run against JSON.
+ * https://kubernetes.io/docs/reference/using-api/cel/
+ *
+ * Differs from Kubernetes: `object` and the like are dynamic, so that a wrong field is an error when
+ * it is met and not when the rule is written; and what a rule costs is bounded before it runs, by
+ * the nesting of its comprehensions and the size of what they may walk, not counted while it runs.
+ */
+
+import { type ASTNode, Environment, type ParseResult } from "@marcbachmann/cel-js";
+import { addLibrary, linearMatch } from "./library.ts";
+import { widthOf } from "./values.ts";
+
+/** Steps that one expression may take; about a second. */
+const mostSteps = 10_000_000;
+const comprehensions = new Set(["all", "exists", "exists_one", "map", "filter"]);
+
+/** The rule is wrong, or came to no result. The message is one line. */
+export class CelError extends Error {
+  override readonly name = "CelError";
+}
+
+export interface CelProgram {
+  /** Throws CelError. The values are of `toCel`, the types of the library, or lazy. */
+  evaluate(bindings: Readonly<Record<string, unknown>>): unknown;
+}
+
+const options = {
+  unlistedVariablesAreDyn: false,
+  enableOptionalTypes: true,
+  homogeneousAggregateLiterals: false,
+  limits: { maxDepth: 100, maxAstNodes: 10_000 },
+};
+const environments = new Map<string, Environment>();
+
+function environmentOf(variables: readonly string[]): Environment {
+  const id = variables.join();
+  let environment = environments.get(id);
+  if (!environment) {
+    environment = addLibrary(new Environment(options));
+    for (const name of variables) environment.registerVariable(name, "dyn");
+    environments.set(id, environment);
+  }
+  return environment;
+}
+
+/** Throws CelError when it does not parse, or its types cannot fit. */
+export function compileCel(expression: string, variables: readonly string[]): CelProgram {
+  const program = attempt(() => environmentOf(variables).parse(expression));
+  const shape = { nodes: 0, depth: 0, growth: 1 };
+  measure(program.ast, 0, shape);
+  assertChecked(program);
+  return {
+    evaluate(bindings) {
+      const width = Math.max(...Object.values(bindings).map(widthOf), expression.length);
+      if (shape.nodes * (width * shape.growth) ** shape.depth > mostSteps) {
+        throw new CelError("operation cancelled: actual cost limit exceeded");
+      }
+      return attempt(() => program(bindings));
+    },
+  };
+}
+
+function assertChecked(program: ParseResult): void {
+  const { valid, error } = program.check();
+  if (!valid) throw new CelError(summaryOf(error));
+}
+
+function attempt<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw new CelError(summaryOf(error), { cause: error });
+  }
+}
+
+function summaryOf(error: unknown): string {
+  const summary = (error as { summary?: string } | undefined)?.summary;
+  const text = summary ?? (error instanceof Error ? error.message : String(error));
+  return text.split("\n")[0]?.replace(/^No such key/, "no such key") ?? "";
+}
+
+interface Shape {
+  nodes: number;
+  /** Of comprehensions in each other. */
+  depth: number;
+  /** By how much what is walked may outgrow what was given. */
+  growth: number;
+}
+
+/** Also has every `matches` run in linear time: the engine's own would backtrack. */
+function measure(node: ASTNode, depth: number, shape: Shape): void {
+  shape.nodes++;
+  let inner = depth;
+  if (node.op === "+") shape.growth++;
+  if (node.op === "call" || node.op === "rcall") {
+    const parts = node.args as unknown[];
+    const name = String(parts[0]);
+    if (name === "matches") parts[0] = linearMatch;
+    if (name === "bind") shape.growth *= 2;
+    if (comprehensions.has(name)) inner++;
+  }
+  shape.depth = Math.max(shape.depth, inner);
+  for (const child of childrenOf(node.args)) measure(child, inner, shape);
+}
+
+function childrenOf(args: unknown): ASTNode[] {
+  if (Array.isArray(args)) return args.flatMap(childrenOf);
+  return typeof args === "object" && args !== null && "op" in args ? [args as ASTNode] : [];
+}
