@@ -21,6 +21,7 @@ import { actorRoles, principalOf, type Role } from "./nats/roles.ts";
 import { reachable, serviceAddress } from "./places.ts";
 import type { Site } from "./site.ts";
 import { gitVersion } from "./version.ts";
+import { createWebhookDialer } from "./webhook-dialer.ts";
 
 const shards = 2;
 
@@ -44,7 +45,7 @@ export async function startApi(site: Site): Promise<Stores> {
     grants: computeGrants(),
     manifestEvents: true,
     compaction: { journals, horizonMs: defaultHorizonMs },
-    admission: site.admission,
+    admission: { ...site.admission, dialer: createWebhookDialer() },
     serviceCidr: serviceCidr.text,
     dnsAddress: serviceAddress(serviceCidr, "kube-dns"),
     anonymousAuth: site.security.anonymousAuth,

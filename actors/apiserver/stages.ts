@@ -135,11 +135,12 @@ function optionsOf({ verb, query }: ApiRequest, dryRun: boolean): Record<string,
 }
 
 export function admissionContextOf(
-  { reader, authorizer }: StageContext,
+  { reader, authorizer, random }: StageContext,
   { now, warn, annotate, user }: HookContext,
 ): AdmissionContext {
   return {
     reader,
+    random,
     now,
     warn,
     annotate,

@@ -12,7 +12,7 @@ import { addLibrary, linearMatch } from "./library.ts";
 import { widthOf } from "./values.ts";
 
 /** Steps that one expression may take; about a second. */
-const mostSteps = 10_000_000;
+const mostSteps = 20_000_000;
 const comprehensions = new Set(["all", "exists", "exists_one", "map", "filter"]);
 
 /** The rule is wrong, or came to no result. The message is one line. */
@@ -21,8 +21,13 @@ export class CelError extends Error {
 }
 
 export interface CelProgram {
-  /** Throws CelError. The values are of `toCel`, the types of the library, or lazy. */
-  evaluate(bindings: Readonly<Record<string, unknown>>): unknown;
+  /** The fields of `variables` that it names. */
+  readonly references: ReadonlySet<string>;
+  /**
+   * Throws CelError. The values are of `toCel`, or types of the library; `beside` are those that a
+   * lazy binding would give.
+   */
+  evaluate(bindings: Readonly<Record<string, unknown>>, beside?: readonly unknown[]): unknown;
 }
 
 const options = {
@@ -47,18 +52,25 @@ function environmentOf(variables: readonly string[]): Environment {
 /** Throws CelError when it does not parse, or its types cannot fit. */
 export function compileCel(expression: string, variables: readonly string[]): CelProgram {
   const program = attempt(() => environmentOf(variables).parse(expression));
-  const shape = { nodes: 0, depth: 0, growth: 1 };
+  const shape: Shape = { nodes: [], growth: 1, walksText: false, references: new Set() };
   measure(program.ast, 0, shape);
   assertChecked(program);
   return {
-    evaluate(bindings) {
-      const width = Math.max(...Object.values(bindings).map(widthOf), expression.length);
-      if (shape.nodes * (width * shape.growth) ** shape.depth > mostSteps) {
-        throw new CelError("operation cancelled: actual cost limit exceeded");
-      }
+    references: shape.references,
+    evaluate(bindings, beside = []) {
+      assertAffordable(shape, [...Object.values(bindings), ...beside], expression.length);
       return attempt(() => program(bindings));
     },
   };
+}
+
+function assertAffordable(shape: Shape, values: readonly unknown[], least: number): void {
+  if (shape.nodes.length < 2) return;
+  const widths = values.map((value) => widthOf(value, shape.walksText));
+  const width = Math.max(least, ...widths) * shape.growth;
+  const steps = shape.nodes.reduce((sum, nodes, depth) => sum + nodes * width ** depth, 0);
+  if (steps <= mostSteps) return;
+  throw new CelError("operation cancelled: actual cost limit exceeded");
 }
 
 function assertChecked(program: ParseResult): void {
@@ -81,26 +93,31 @@ function summaryOf(error: unknown): string {
 }
 
 interface Shape {
-  nodes: number;
-  /** Of comprehensions in each other. */
-  depth: number;
+  /** By how many comprehensions they stand in. */
+  readonly nodes: number[];
+  readonly references: Set<string>;
   /** By how much what is walked may outgrow what was given. */
   growth: number;
+  /** Lists may be made of texts. */
+  walksText: boolean;
 }
 
 /** Also has every `matches` run in linear time: the engine's own would backtrack. */
 function measure(node: ASTNode, depth: number, shape: Shape): void {
-  shape.nodes++;
+  shape.nodes[depth] = (shape.nodes[depth] ?? 0) + 1;
   let inner = depth;
   if (node.op === "+") shape.growth++;
+  if (node.op === "." && node.args[0].op === "id" && node.args[0].args === "variables") {
+    shape.references.add(node.args[1]);
+  }
   if (node.op === "call" || node.op === "rcall") {
     const parts = node.args as unknown[];
     const name = String(parts[0]);
     if (name === "matches") parts[0] = linearMatch;
     if (name === "bind") shape.growth *= 2;
+    if (name === "split" || name === "findAll") shape.walksText = true;
     if (comprehensions.has(name)) inner++;
   }
-  shape.depth = Math.max(shape.depth, inner);
   for (const child of childrenOf(node.args)) measure(child, inner, shape);
 }
 

@@ -4,6 +4,7 @@ import type { Environment } from "@marcbachmann/cel-js";
 import { Optional } from "@marcbachmann/cel-js";
 import { RE2JS } from "re2js";
 import { dnsLabel, dnsSubdomain, labelValue, qualifiedName } from "../validation/formats.ts";
+import { addAuthorizer } from "./authorizer-library.ts";
 import { addNetwork } from "./network-library.ts";
 import { addQuantities } from "./quantity-library.ts";
 
@@ -17,6 +18,7 @@ export function addLibrary(environment: Environment): Environment {
   addLists(environment);
   addStrings(environment);
   addFormats(environment);
+  addAuthorizer(environment);
   return environment;
 }
 

@@ -12,12 +12,11 @@ export function toCel(value: unknown): unknown {
   return map;
 }
 
-/** How many elements the largest list, map or text in a value has: what a comprehension may walk. */
-export function widthOf(value: unknown): number {
-  if (typeof value === "string") return value.length;
-  if (typeof value !== "object" || value === null) return 1;
+/** How many elements the largest list or map in a value has, or characters the longest text. */
+export function widthOf(value: unknown, ofTexts: boolean): number {
+  if (typeof value === "string") return ofTexts ? value.length : 1;
   if (!(value instanceof Map) && !Array.isArray(value)) return 1;
   let most = Math.max(1, value instanceof Map ? value.size : value.length);
-  for (const inner of value.values()) most = Math.max(most, widthOf(inner));
+  for (const inner of value.values()) most = Math.max(most, widthOf(inner, ofTexts));
   return most;
 }

@@ -36,16 +36,19 @@ export interface Attributes extends Target {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** Of the cluster scope. Verbs beyond the API's own are among them, such as `approve`. */
+/** Verbs beyond the API's own are among them, such as `approve`. */
 export interface Wanted {
   readonly verb: string;
   readonly group: string;
   readonly resource: string;
   readonly name: string;
+  readonly subresource?: string;
+  readonly namespace?: string;
 }
 
 export interface AdmissionContext {
   readonly reader: Reader;
+  readonly random: { uuid(): string };
   /** RFC 3339, to the second. */
   readonly now: string;
   /** Whether the user may also do this. */
@@ -72,6 +75,8 @@ type Soon<T> = T | Promise<T>;
 export interface Plugin {
   /** As `--enable-admission-plugins` calls it. */
   readonly name: string;
+  /** Its changes are others' to see: once it has made one, the whole chain goes round again. */
+  readonly reinvokes?: true;
   handles(target: Target): boolean;
   /** The object as it shall be; undefined leaves it as it is. Throws to refuse. */
   mutate?(attributes: Attributes, context: AdmissionContext): Soon<KubeObject | undefined>;
@@ -135,9 +140,14 @@ async function mutateAll(
   context: AdmissionContext,
 ): Promise<KubeObject | undefined> {
   let { object } = attributes;
-  for (const plugin of plugins) {
-    const answer = plugin.mutate({ ...attributes, object }, context);
-    object = (answer instanceof Promise ? await answer : answer) ?? object;
+  let again = false;
+  for (let round = 0; round === 0 || (again && round === 1); round++) {
+    for (const plugin of plugins) {
+      const answer = plugin.mutate({ ...attributes, object }, context);
+      const mutated = (answer instanceof Promise ? await answer : answer) ?? object;
+      if (mutated !== object && plugin.reinvokes) again = true;
+      object = mutated;
+    }
   }
   return object;
 }

@@ -20,6 +20,10 @@ import {
   storageObjectInUseProtection,
 } from "./storage.ts";
 import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
+import { validatingPolicies } from "./validating-policies.ts";
+import type { WebhookDialer } from "./webhooks/dialer.ts";
+import { mutatingWebhooks } from "./webhooks/mutating.ts";
+import { validatingWebhooks } from "./webhooks/validating.ts";
 
 export interface AdmissionSettings {
   /** As upstream's options of the same names: added to what is on by itself, and taken away. */
@@ -28,9 +32,11 @@ export interface AdmissionSettings {
   readonly podSecurity?: PodSecurityExemptions;
   /** Tokens are issued; without it pods need no account. */
   readonly accounts?: AccountParts;
+  /** Without one every webhook fails as one that cannot be reached. */
+  readonly dialer?: WebhookDialer;
 }
 
-function all({ podSecurity: exemptions, accounts }: AdmissionSettings): Plugin[] {
+function all({ podSecurity: exemptions, accounts, dialer }: AdmissionSettings): Plugin[] {
   return [
     namespaceLifecycle,
     podNodeSelector,
@@ -51,6 +57,9 @@ function all({ podSecurity: exemptions, accounts }: AdmissionSettings): Plugin[]
     certificateSigning,
     certificateSubjectRestriction,
     defaultIngressClass,
+    mutatingWebhooks(dialer),
+    validatingPolicies,
+    validatingWebhooks(dialer),
     resourceQuota(),
   ];
 }

@@ -18,6 +18,10 @@ export interface Reader {
   list<T extends KubeObject>(kind: Kind<T>, namespace?: string): readonly T[];
   /** With the key and sequence that a commit needs. */
   entries<T extends KubeObject>(kind: Kind<T>, namespace: string): readonly Found<T>[];
+  /** By `group/version` and kind; undefined when none is served. */
+  kindOf(apiVersion: string, kind: string): Kind | undefined;
+  /** All versions that show what is stored as this one. */
+  versionsOf(resource: Resource): readonly Resource[];
   /** Resolves once the cache holds all that was committed before the question. */
   caughtUp(): Promise<void>;
 }
@@ -46,8 +50,21 @@ export function createReader(registry: Registry, objects: Objects): Reader {
     });
   }
 
+  const versions = new WeakMap<Resource["stored"], readonly Resource[]>();
+
   return {
     get,
+    kindOf: (apiVersion, name) =>
+      registry.resources.find(({ kind }) => kind.apiVersion === apiVersion && kind.kind === name)
+        ?.kind,
+    versionsOf({ stored }) {
+      let found = versions.get(stored);
+      if (!found) {
+        found = registry.resources.filter((one) => one.stored === stored);
+        versions.set(stored, found);
+      }
+      return found;
+    },
     entries,
     fetch(kind, namespace, name) {
       const found = get(kind, namespace, name);

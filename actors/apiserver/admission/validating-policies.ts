@@ -1,0 +1,158 @@
+/**
+ * ValidatingAdmissionPolicy: rules in CEL, bound to where they hold and to their parameters.
+ * k8s: apiserver/pkg/admission/plugin/policy/validating/dispatcher.go.
+ *
+ * Differs from Kubernetes: the types of a policy's expressions are not checked ahead of requests.
+ */
+
+import { ApiError } from "../../../manifests/api-error.ts";
+import {
+  fromLabelSelector,
+  type Kind,
+  type KubeObject,
+  type MatchResources,
+  matchesSelector,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+} from "../../../manifests/index.ts";
+import type { Resource } from "../registry/registry.ts";
+import { type AdmissionContext, type Attributes, type Plugin, refused } from "./chain.ts";
+import { type Criteria, findMatch, mayBeRuled } from "./matching.ts";
+import { type Failure, judgePolicy } from "./policy.ts";
+
+const codes: Readonly<Record<string, number>> = {
+  Unauthorized: 401,
+  Forbidden: 403,
+  Invalid: 422,
+  RequestEntityTooLarge: 413,
+};
+
+export const validatingPolicies: Plugin = {
+  name: "ValidatingAdmissionPolicy",
+  handles: mayBeRuled,
+  validate(attributes, context) {
+    const bindings = context.reader.list(ValidatingAdmissionPolicyBinding);
+    if (bindings.length === 0) return;
+    const told: object[] = [];
+    let denial: Error | undefined;
+    for (const binding of bindings) {
+      for (const failure of judgeBinding(binding, attributes, context)) {
+        const { policyName = "", validationActions = [] } = binding.spec;
+        const { name } = binding.metadata;
+        if (validationActions.includes("Deny")) {
+          denial ??= denied(attributes, policyName, name, failure);
+        }
+        if (validationActions.includes("Warn")) {
+          const where = `ValidatingAdmissionPolicy '${policyName}' with binding '${name}'`;
+          context.warn(`Validation failed for ${where}: ${failure.message}`);
+        }
+        if (validationActions.includes("Audit")) {
+          told.push({
+            message: failure.message,
+            policy: policyName,
+            binding: name,
+            expressionIndex: failure.index ?? 0,
+            validationActions,
+          });
+        }
+      }
+    }
+    if (told.length > 0) {
+      const key = "validation.policy.admission.k8s.io/validation_failure";
+      context.annotate(key, JSON.stringify(told));
+    }
+    if (denial) throw denial;
+  },
+};
+
+function judgeBinding(
+  { spec }: ValidatingAdmissionPolicyBinding,
+  attributes: Attributes,
+  context: AdmissionContext,
+): Failure[] {
+  const policy = context.reader.get(ValidatingAdmissionPolicy, "", spec.policyName ?? "");
+  if (!policy) return [];
+  const as = findMatch(criteriaOf(policy.spec.matchConstraints), attributes, context);
+  if (!as) return [];
+  const narrowed = spec.matchResources;
+  if (narrowed && !isWithin(narrowed, attributes, context)) return [];
+  const params = paramsOf(policy, spec, attributes, context);
+  if (typeof params === "string") {
+    return policy.spec.failurePolicy === "Ignore" ? [] : [{ message: params }];
+  }
+  return params.flatMap((param) => {
+    const { failures, annotations } = judgePolicy(policy, param, as, attributes, context);
+    for (const [key, value] of annotations) context.annotate(key, value);
+    return [...failures];
+  });
+}
+
+function criteriaOf(resources: MatchResources = {}): Criteria {
+  const { resourceRules, excludeResourceRules, ...rest } = resources;
+  return { ...rest, rules: resourceRules, excluded: excludeResourceRules };
+}
+
+const anything = {
+  operations: ["*"],
+  apiGroups: ["*"],
+  apiVersions: ["*"],
+  resources: ["*", "*/*"],
+};
+
+/** A binding without rules of its own takes over those of its policy. */
+function isWithin(
+  resources: MatchResources,
+  attributes: Attributes,
+  context: AdmissionContext,
+): Resource | undefined {
+  const criteria = criteriaOf(resources);
+  const rules = criteria.rules && criteria.rules.length > 0 ? criteria.rules : [anything];
+  return findMatch({ ...criteria, rules }, attributes, context);
+}
+
+/** Each is judged by itself; `undefined` alone: the policy has none. A text: why they are not to be had. */
+function paramsOf(
+  { spec: { paramKind } }: ValidatingAdmissionPolicy,
+  { paramRef }: ValidatingAdmissionPolicyBinding["spec"],
+  { namespace: ofRequest }: Attributes,
+  { reader }: AdmissionContext,
+): (KubeObject | undefined)[] | string {
+  if (!paramKind) return [undefined];
+  const { apiVersion = "", kind: name = "" } = paramKind as { apiVersion?: string; kind?: string };
+  const kind: Kind | undefined = reader.kindOf(apiVersion, name);
+  if (!kind) {
+    return `failed to configure policy: failed to find resource referenced by paramKind: '${apiVersion}, Kind=${name}'`;
+  }
+  if (!paramRef) return [undefined];
+  const namespace = paramRef.namespace || ofRequest;
+  if (kind.namespaced && !namespace) {
+    const why =
+      "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources";
+    return `failed to configure binding: ${why}`;
+  }
+  const found = paramRef.name
+    ? [reader.get(kind, namespace, paramRef.name)].filter((one) => one !== undefined)
+    : reader
+        .list(kind, kind.namespaced ? namespace : "")
+        .filter(({ metadata }) =>
+          matchesSelector(fromLabelSelector(paramRef.selector ?? {}), metadata.labels ?? {}),
+        );
+  if (found.length > 0 || paramRef.parameterNotFoundAction === "Allow") return found;
+  return "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction";
+}
+
+function denied(
+  attributes: Attributes,
+  policy: string,
+  binding: string,
+  { message, reason = "Invalid" }: Failure,
+): Error {
+  const why = `ValidatingAdmissionPolicy '${policy}' with binding '${binding}' denied request: ${message}`;
+  const error = refused(attributes, why);
+  if (error instanceof ApiError) {
+    error.status.reason = reason;
+    error.status.code = codes[reason] ?? 422;
+    error.status.details = { ...error.status.details, causes: [{ message: why }] };
+  }
+  return error;
+}
