@@ -22,6 +22,8 @@ export interface Failure {
   readonly reason?: string;
   /** Of the validation; undefined: it is the policy itself that came to no result. */
   readonly index?: number;
+  /** Something that it needs was not found, here and now. */
+  readonly absent?: true;
 }
 
 export interface Judgement {
@@ -48,7 +50,7 @@ export function judgePolicy(
     const failures = forgiving ? [] : [{ message: verdict.why }];
     return { failures, annotations: new Map() };
   }
-  const failures = validations.flatMap((validation, index) => {
+  const failures: Failure[] = validations.flatMap((validation, index) => {
     const failure = judge(validation, scope, forgiving);
     return failure ? [{ ...failure, index }] : [];
   });

@@ -50,9 +50,21 @@ function keepPriority({ object, old }: Attributes): Pod {
   };
 }
 
-function admitPod(attributes: Attributes, context: AdmissionContext): Pod {
+function admitPod(attributes: Attributes, { reader }: AdmissionContext): Pod | Promise<Pod> {
+  const { priorityClassName: name } = (attributes.object as Pod).spec;
+  const found = name
+    ? systemPriorities[name] === undefined
+      ? reader.fetch(PriorityClass, "", name)
+      : reader.get(PriorityClass, "", name)
+    : lowest(reader.list(PriorityClass).filter(({ globalDefault }) => globalDefault));
+  const admit = (read: PriorityClass | undefined) =>
+    withPriority(attributes, priorityOf(attributes, name, read));
+  return found instanceof Promise ? found.then(admit) : admit(found);
+}
+
+function withPriority(attributes: Attributes, priority: Priority): Pod {
+  const { priorityClassName, value, policy } = priority;
   const pod = attributes.object as Pod;
-  const { priorityClassName, value, policy } = priorityOf(attributes, context);
   const { priority: given, preemptionPolicy } = pod.spec;
   if (given !== undefined && given !== value) {
     const why =
@@ -76,11 +88,11 @@ interface Priority {
   policy: NonNullable<Pod["spec"]["preemptionPolicy"]>;
 }
 
-function priorityOf(attributes: Attributes, { reader }: AdmissionContext): Priority {
-  const { priorityClassName: name } = (attributes.object as Pod).spec;
-  const found = name
-    ? reader.get(PriorityClass, "", name)
-    : lowest(reader.list(PriorityClass).filter(({ globalDefault }) => globalDefault));
+function priorityOf(
+  attributes: Attributes,
+  name: string | undefined,
+  found: PriorityClass | undefined,
+): Priority {
   if (found) {
     const policy = found.preemptionPolicy ?? preemptByDefault;
     return { priorityClassName: found.metadata.name, value: found.value, policy };

@@ -33,37 +33,48 @@ export const validatingPolicies: Plugin = {
   validate(attributes, context) {
     const bindings = context.reader.list(ValidatingAdmissionPolicyBinding);
     if (bindings.length === 0) return;
-    const told: object[] = [];
-    let denial: Error | undefined;
-    for (const binding of bindings) {
-      for (const failure of judgeBinding(binding, attributes, context)) {
-        const { policyName = "", validationActions = [] } = binding.spec;
-        const { name } = binding.metadata;
-        if (validationActions.includes("Deny")) {
-          denial ??= denied(attributes, policyName, name, failure);
-        }
-        if (validationActions.includes("Warn")) {
-          const where = `ValidatingAdmissionPolicy '${policyName}' with binding '${name}'`;
-          context.warn(`Validation failed for ${where}: ${failure.message}`);
-        }
-        if (validationActions.includes("Audit")) {
-          told.push({
-            message: failure.message,
-            policy: policyName,
-            binding: name,
-            expressionIndex: failure.index ?? 0,
-            validationActions,
-          });
-        }
-      }
-    }
-    if (told.length > 0) {
-      const key = "validation.policy.admission.k8s.io/validation_failure";
-      context.annotate(key, JSON.stringify(told));
-    }
-    if (denial) throw denial;
+    const judge = () =>
+      bindings.flatMap((binding) =>
+        judgeBinding(binding, attributes, context).map((failure) => ({ binding, failure })),
+      );
+    const first = judge();
+    if (!first.some(({ failure }) => failure.absent)) return conclude(first, attributes, context);
+    // A parameter may have been made a moment ago, elsewhere.
+    return context.reader.caughtUp().then(() => conclude(judge(), attributes, context));
   },
 };
+
+interface Found {
+  readonly binding: ValidatingAdmissionPolicyBinding;
+  readonly failure: Failure;
+}
+
+/** What becomes of the failures, by what their bindings say. */
+function conclude(
+  found: readonly Found[],
+  attributes: Attributes,
+  { warn, annotate }: AdmissionContext,
+): void {
+  const told: object[] = [];
+  let denial: Error | undefined;
+  for (const { binding, failure } of found) {
+    const { policyName: policy = "", validationActions = [] } = binding.spec;
+    const { name } = binding.metadata;
+    const { message, index: expressionIndex = 0 } = failure;
+    if (validationActions.includes("Deny")) denial ??= denied(attributes, policy, name, failure);
+    if (validationActions.includes("Warn")) {
+      const where = `ValidatingAdmissionPolicy '${policy}' with binding '${name}'`;
+      warn(`Validation failed for ${where}: ${message}`);
+    }
+    if (validationActions.includes("Audit")) {
+      told.push({ message, policy, binding: name, expressionIndex, validationActions });
+    }
+  }
+  if (told.length > 0) {
+    annotate("validation.policy.admission.k8s.io/validation_failure", JSON.stringify(told));
+  }
+  if (denial) throw denial;
+}
 
 function judgeBinding(
   { spec }: ValidatingAdmissionPolicyBinding,
@@ -77,9 +88,7 @@ function judgeBinding(
   const narrowed = spec.matchResources;
   if (narrowed && !isWithin(narrowed, attributes, context)) return [];
   const params = paramsOf(policy, spec, attributes, context);
-  if (typeof params === "string") {
-    return policy.spec.failurePolicy === "Ignore" ? [] : [{ message: params }];
-  }
+  if (!Array.isArray(params)) return policy.spec.failurePolicy === "Ignore" ? [] : [params];
   return params.flatMap((param) => {
     const { failures, annotations } = judgePolicy(policy, param, as, attributes, context);
     for (const [key, value] of annotations) context.annotate(key, value);
@@ -110,25 +119,26 @@ function isWithin(
   return findMatch({ ...criteria, rules }, attributes, context);
 }
 
-/** Each is judged by itself; `undefined` alone: the policy has none. A text: why they are not to be had. */
+/** Each is judged by itself; `undefined` alone: the policy has none. Else why they are not to be had. */
 function paramsOf(
   { spec: { paramKind } }: ValidatingAdmissionPolicy,
   { paramRef }: ValidatingAdmissionPolicyBinding["spec"],
   { namespace: ofRequest }: Attributes,
   { reader }: AdmissionContext,
-): (KubeObject | undefined)[] | string {
+): (KubeObject | undefined)[] | Failure {
   if (!paramKind) return [undefined];
   const { apiVersion = "", kind: name = "" } = paramKind as { apiVersion?: string; kind?: string };
   const kind: Kind | undefined = reader.kindOf(apiVersion, name);
   if (!kind) {
-    return `failed to configure policy: failed to find resource referenced by paramKind: '${apiVersion}, Kind=${name}'`;
+    const why = `failed to find resource referenced by paramKind: '${apiVersion}, Kind=${name}'`;
+    return { message: `failed to configure policy: ${why}` };
   }
   if (!paramRef) return [undefined];
   const namespace = paramRef.namespace || ofRequest;
   if (kind.namespaced && !namespace) {
     const why =
       "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources";
-    return `failed to configure binding: ${why}`;
+    return { message: `failed to configure binding: ${why}` };
   }
   const found = paramRef.name
     ? [reader.get(kind, namespace, paramRef.name)].filter((one) => one !== undefined)
@@ -138,7 +148,8 @@ function paramsOf(
           matchesSelector(fromLabelSelector(paramRef.selector ?? {}), metadata.labels ?? {}),
         );
   if (found.length > 0 || paramRef.parameterNotFoundAction === "Allow") return found;
-  return "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction";
+  const why = "no params found for policy binding with `Deny` parameterNotFoundAction";
+  return { message: `failed to configure binding: ${why}`, absent: true };
 }
 
 function denied(
