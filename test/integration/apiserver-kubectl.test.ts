@@ -161,3 +161,30 @@ test("kubectl: delete takes away, and waits until it is gone", async () => {
     'deployments.apps "web" not found',
   );
 });
+
+test("kubectl: admission's warnings and refusals are shown as upstream's", async () => {
+  await env.kubectl(["create", "namespace", "strict"]);
+  const levels = ["enforce=baseline", "warn=restricted"].map(
+    (level) => `pod-security.kubernetes.io/${level}`,
+  );
+  await env.kubectl(["label", "namespace", "strict", ...levels]);
+  const run = ["run", "web", "--image=nginx:1.22", "-n", "strict"];
+  const shared = `--overrides={"spec":{"hostNetwork":true}}`;
+  await expect(env.kubectl([...run, shared])).rejects.toThrow(
+    'Error from server (Forbidden): pods "web" is forbidden: violates PodSecurity ' +
+      '"baseline:latest": host namespaces (hostNetwork=true)',
+  );
+  expect(await env.kubectl(run)).toMatch(
+    /^pod\/web created\nWarning: would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false /,
+  );
+  await env.kubectl(["create", "quota", "q", "--hard=pods=2", "-n", "strict"]);
+  const patch = JSON.stringify({ status: { hard: { pods: "2" }, used: { pods: "2" } } });
+  await env.kubectl([
+    ...["patch", "quota", "q", "-n", "strict", "--type=merge", "--subresource=status"],
+    ...["-p", patch],
+  ]);
+  await expect(env.kubectl(["run", "more", "--image=nginx:1.22", "-n", "strict"])).rejects.toThrow(
+    'Error from server (Forbidden): pods "more" is forbidden: exceeded quota: q, ' +
+      "requested: pods=1, used: pods=2, limited: pods=2",
+  );
+});
