@@ -31,19 +31,36 @@ export interface Found<T extends KubeObject = KubeObject> {
   readonly object: T;
 }
 
+interface Place {
+  readonly resource: Resource;
+  /** Of all its keys. */
+  readonly prefix: string;
+}
+
 export function createReader(registry: Registry, objects: Objects): Reader {
-  const resourceOf = ({ group, version, resource }: Kind): Resource =>
-    registry.find(group, version, resource);
+  const places = new WeakMap<Kind, Place>();
+
+  /** Asked several times of each write: found once. */
+  function placeOf(kind: Kind): Place {
+    let place = places.get(kind);
+    if (!place) {
+      const resource = registry.find(kind.group, kind.version, kind.resource);
+      place = { resource, prefix: prefixOf(resource, "") };
+      places.set(kind, place);
+    }
+    return place;
+  }
 
   function get<T extends KubeObject>(kind: Kind<T>, namespace: string, name: string) {
-    const resource = resourceOf(kind);
+    const { resource } = placeOf(kind);
     const entry = entryOf(resource, kind.namespaced ? namespace : "", name);
     return entry && (objects.parsed(resource, entry) as T);
   }
 
   function entries<T extends KubeObject>(kind: Kind<T>, namespace: string): Found<T>[] {
-    const resource = resourceOf(kind);
-    const snapshot = resource.store.view.snapshot(prefixOf(resource, namespace));
+    const { resource, prefix } = placeOf(kind);
+    const chosen = namespace ? prefixOf(resource, namespace) : prefix;
+    const snapshot = resource.store.view.snapshot(chosen);
     if (snapshot.size === 0) return [];
     return [...snapshot.range()].map((entry) => {
       return { entry, object: objects.parsed(resource, entry) as T };
@@ -69,7 +86,7 @@ export function createReader(registry: Registry, objects: Objects): Reader {
     fetch(kind, namespace, name) {
       const found = get(kind, namespace, name);
       if (found) return found;
-      const { store } = resourceOf(kind);
+      const { store } = placeOf(kind).resource;
       return waitUntilFresh(store, undefined).then(() => get(kind, namespace, name));
     },
     list: (kind, namespace = "") => entries(kind, namespace).map(({ object }) => object),
