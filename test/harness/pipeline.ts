@@ -41,7 +41,13 @@ export interface TestPipeline {
   close(): Promise<void>;
 }
 
+/** May everything but what a master may: no verb that is not the API's own. */
 const grantAll = ["create", "update", "patch", "delete", "get", "list"] as const;
+/** May make ConfigMaps, and change the approval of certificates. */
+const grantMaker = [
+  { verb: "create", group: "", resource: "configmaps" },
+  { verb: "update", group: "certificates.k8s.io", resource: "certificatesigningrequests/approval" },
+] as const;
 
 export async function startPipeline(settings: AdmissionSettings = {}): Promise<TestPipeline> {
   const world = createWorld({ seed: 1 });
@@ -66,7 +72,11 @@ export async function startPipeline(settings: AdmissionSettings = {}): Promise<T
   const serviceCidr = parseCidr("10.96.0.0/16");
   const nodePorts = { first: 30_000, last: 32_767 };
   const all = grantAll.map((verb) => ({ verb, group: "*", resource: "*" }));
-  const authorizer = createAuthorizer(new Map([["system:wherry:any", all]]), stores.objects);
+  const grants = new Map([
+    ["system:wherry:any", all],
+    ["system:wherry:maker", [...grantMaker]],
+  ]);
+  const authorizer = createAuthorizer(grants, stores.objects);
   const registry = createRegistry(stores, createHooks({ serviceCidr, nodePorts, authorizer }));
   const objects = new Objects(clock);
   const turn = () => clock.sleep(0);
@@ -100,6 +110,8 @@ export async function startPipeline(settings: AdmissionSettings = {}): Promise<T
           ...more,
         }),
       );
+      // Rules hold from the moment that this API actor's cache knows of them.
+      await settle(stores.objects.consistent());
       const answer = JSON.parse(new TextDecoder().decode(replyBytes(reply)));
       return { object: answer, warnings: reply.warnings };
     },

@@ -6,8 +6,11 @@ import { createWebhookDialer } from "../../deploy/webhook-dialer.ts";
 import {
   ConfigMap,
   EndpointSlice,
+  HorizontalPodAutoscaler,
+  LimitRange,
   MutatingWebhookConfiguration,
   Namespace,
+  Pod,
   Service,
   ValidatingWebhookConfiguration,
 } from "../../manifests/index.ts";
@@ -249,4 +252,53 @@ test("webhooks: a Service is resolved to an endpoint, under the Service's own na
   expect((await refusal(api.create(ConfigMap, map()))).message).toBe(
     'admission webhook "service.example.com" denied the request: reached',
   );
+});
+
+test("webhooks: one that knows another version of an object is shown that one", async () => {
+  hook.answers.set("/v1", () => ({ allowed: false }));
+  const rule = {
+    apiGroups: ["autoscaling"],
+    apiVersions: ["v1"],
+    operations: ["CREATE"],
+    resources: ["horizontalpodautoscalers"],
+  };
+  const scaled = { kind: "Deployment", name: "web", apiVersion: "apps/v1" };
+  const scaler = (name: string): HorizontalPodAutoscaler => ({
+    metadata: { namespace: "default", name },
+    spec: { maxReplicas: 3, scaleTargetRef: scaled },
+  });
+  await validateBy(webhook("/v1", { rules: [rule], matchPolicy: "Exact" }));
+  await api.create(HorizontalPodAutoscaler, scaler("a"));
+  expect(hook.asked).toEqual([]);
+  await api.delete(ValidatingWebhookConfiguration, "validating");
+  await validateBy(webhook("/v1", { rules: [rule], matchPolicy: "Equivalent" }));
+  await refusal(api.create(HorizontalPodAutoscaler, scaler("b")));
+  expect(hook.asked[0]?.review).toMatchObject({
+    kind: { version: "v1" },
+    resource: { version: "v1" },
+    requestResource: { version: "v2" },
+    object: { apiVersion: "autoscaling/v1", spec: { maxReplicas: 3 } },
+  });
+});
+
+test("webhooks: what one adds meets the plugins that came before it", async () => {
+  await api.create(LimitRange, {
+    metadata: { namespace: "default", name: "limits" },
+    spec: { limits: [{ type: "Container", default: { cpu: "100m" } }] },
+  });
+  const sidecar = { name: "sidecar", image: "busybox:1.35" };
+  hook.answers.set("/inject", () =>
+    jsonPatch([{ op: "add", path: "/spec/containers/-", value: sidecar }]),
+  );
+  const rules = [{ ...configMaps, resources: ["pods"], operations: ["CREATE"] }];
+  await mutateBy(webhook("/inject", { rules }));
+  const made = await api.create(Pod, {
+    metadata: { namespace: "default", name: "web" },
+    spec: { containers: [{ name: "main", image: "nginx:1.22" }] },
+  });
+  const limits = made.spec.containers.map(({ name, resources }) => [name, resources?.limits?.cpu]);
+  expect(limits).toEqual([
+    ["main", "100m"],
+    ["sidecar", "100m"],
+  ]);
 });

@@ -5,9 +5,11 @@ import { certificateApproval, certificateSigning } from "./certificates.ts";
 import type { Plugin } from "./chain.ts";
 import { defaultIngressClass } from "./default-ingress-class.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
+import { denyServiceExternalIps } from "./deny-service-external-ips.ts";
 import { limitRanger } from "./limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
+import { ownerReferencesPermissionEnforcement } from "./owner-references.ts";
 import { alwaysPullImages, extendedResourceToleration, podNodeSelector } from "./pod-options.ts";
 import { type PodSecurityExemptions, podSecurity } from "./pod-security.ts";
 import { priority } from "./priority.ts";
@@ -57,6 +59,8 @@ function all({ podSecurity: exemptions, accounts, dialer }: AdmissionSettings): 
     certificateSigning,
     certificateSubjectRestriction,
     defaultIngressClass,
+    denyServiceExternalIps,
+    ownerReferencesPermissionEnforcement,
     mutatingWebhooks(dialer),
     validatingPolicies,
     validatingWebhooks(dialer),
@@ -64,7 +68,13 @@ function all({ podSecurity: exemptions, accounts, dialer }: AdmissionSettings): 
   ];
 }
 
-const offByDefault = new Set(["AlwaysPullImages", "ExtendedResourceToleration", "PodNodeSelector"]);
+const offByDefault = new Set([
+  "AlwaysPullImages",
+  "DenyServiceExternalIPs",
+  "ExtendedResourceToleration",
+  "OwnerReferencesPermissionEnforcement",
+  "PodNodeSelector",
+]);
 
 export const pluginNames: readonly string[] = all({}).map(({ name }) => name);
 

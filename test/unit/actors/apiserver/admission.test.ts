@@ -1,8 +1,11 @@
 /** Each built-in plugin by what a client sees of it: the object that was made, the refusal, the warning. */
 
+import "reflect-metadata";
+import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { pluginNames } from "../../../../actors/apiserver/admission/index.ts";
 import {
+  CertificateSigningRequest,
   ConfigMap,
   Deployment,
   Ingress,
@@ -16,7 +19,9 @@ import {
   PriorityClass,
   ResourceQuota,
   RuntimeClass,
+  Service,
   StorageClass,
+  ValidatingWebhookConfiguration,
 } from "../../../../manifests/index.ts";
 import { startPipeline, type TestPipeline } from "../../../harness/pipeline.ts";
 
@@ -418,6 +423,88 @@ describe("resource-quota", () => {
   });
 });
 
+describe("certificates", () => {
+  const request = async (organization: string) => {
+    const keys = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
+      "sign",
+      "verify",
+    ]);
+    const made = await Pkcs10CertificateRequestGenerator.create({
+      name: `CN=me,O=${organization}`,
+      keys,
+      signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+    });
+    return Buffer.from(made.toString("pem")).toString("base64");
+  };
+
+  test("certificate-subject-restriction: nobody signs himself into the masters", async () => {
+    const signerName = "kubernetes.io/kube-apiserver-client";
+    const csr = async (name: string, organization: string) => ({
+      metadata: { name },
+      spec: { signerName, usages: ["client auth"], request: await request(organization) },
+    });
+    expect(await refused(CertificateSigningRequest, await csr("bad", "system:masters"))).toBe(
+      "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed",
+    );
+    await api.create(CertificateSigningRequest, await csr("good", "team"));
+  });
+
+  test("certificate-approval: who may not approve for a signer is refused", async () => {
+    const { object } = await api.create(CertificateSigningRequest, {
+      metadata: { name: "csr" },
+      spec: {
+        signerName: "example.com/one",
+        usages: ["client auth"],
+        request: await request("team"),
+      },
+    });
+    const conditions = [{ type: "Approved", status: "True", reason: "Good" }];
+    const approve = (as?: string) =>
+      api.ask("update", CertificateSigningRequest, { ...object, status: { conditions } } as never, {
+        subresource: "approval",
+        as,
+      });
+    expect((await api.refusal(approve("system:wherry:maker"))).message).toContain(
+      'user not permitted to approve requests with signerName "example.com/one"',
+    );
+    await approve();
+  });
+});
+
+describe("webhooks", () => {
+  test("webhooks: a dry run does not ask one that has side effects", async () => {
+    const rules = [
+      { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["configmaps"] },
+    ];
+    const hook = {
+      name: "hook.example.com",
+      clientConfig: { url: "https://127.0.0.1:1/" },
+      rules,
+      sideEffects: "NoneOnDryRun",
+      admissionReviewVersions: ["v1"],
+      failurePolicy: "Ignore",
+    };
+    await api.create(ValidatingWebhookConfiguration, {
+      metadata: { name: "hooks" },
+      webhooks: [hook],
+    });
+    const query = new URLSearchParams({ dryRun: "All" });
+    await api.ask("create", ConfigMap, { metadata: { name: "a" } }, { query });
+    const { object } = await api.ask("get", ValidatingWebhookConfiguration, {
+      metadata: { name: "hooks" },
+    });
+    const changed = [{ ...object.webhooks?.[0], sideEffects: "Some" }];
+    await api.update(ValidatingWebhookConfiguration, { ...object, webhooks: changed });
+    const status = await api.refusal(
+      api.ask("create", ConfigMap, { metadata: { name: "a" } }, { query }),
+    );
+    expect(status).toMatchObject({
+      code: 400,
+      message: 'admission webhook "hook.example.com" does not support dry run',
+    });
+  });
+});
+
 describe("options", () => {
   test("admission: a plugin that is off by default is asked for, and any can be turned off", async () => {
     await api.close();
@@ -429,6 +516,30 @@ describe("options", () => {
     expect(object.spec.containers[0]?.imagePullPolicy).toBe("Always");
     expect(object.spec.tolerations).toContainEqual({ key: "example.com/gpu", operator: "Exists" });
     expect(object.spec.priority).toBeUndefined();
+  });
+
+  test("owner-references: who may not touch the owner's finalizers cannot make it wait", async () => {
+    await api.close();
+    api = await startPipeline({
+      enable: ["OwnerReferencesPermissionEnforcement", "DenyServiceExternalIPs"],
+    });
+    const { object: owner } = await api.create(ConfigMap, { metadata: { name: "owner" } });
+    const reference = {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      name: "owner",
+      blockOwnerDeletion: true,
+    };
+    const ownerReferences = [{ ...reference, uid: owner.metadata.uid }];
+    const owned = { metadata: { name: "owned", ownerReferences } };
+    expect(await refused(ConfigMap, owned, "system:wherry:maker")).toBe(
+      "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on",
+    );
+    await api.create(ConfigMap, owned);
+    const spec = { ports: [{ port: 80 }], externalIPs: ["192.0.2.1"] };
+    expect(await refused(Service, { metadata: { name: "taken" }, spec })).toBe(
+      "Use of external IPs is denied by admission control",
+    );
   });
 
   test("admission: plugins are called as upstream's options call them", () => {
