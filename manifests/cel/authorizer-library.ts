@@ -10,7 +10,7 @@ export interface AuthorizerQuestion {
   readonly name: string;
 }
 
-type Ask = (question: AuthorizerQuestion, verb: string) => boolean;
+type Ask = (question: AuthorizerQuestion, verb: string) => Promise<boolean>;
 
 const nothing = { group: "", resource: "", subresource: "", namespace: "", name: "" };
 
@@ -67,7 +67,8 @@ export function addAuthorizer(environment: Environment): void {
     )
     .registerFunction(
       `${prefix}.ResourceCheck.check(string): ${prefix}.Decision`,
-      ({ ask, question }: ResourceCheck, verb: string) => new Decision(ask(question, verb)),
+      async ({ ask, question }: ResourceCheck, verb: string) =>
+        new Decision(await ask(question, verb)),
     )
     .registerFunction(`${prefix}.Decision.allowed(): bool`, ({ allowed }: Decision) => allowed)
     .registerFunction(`${prefix}.Decision.errored(): bool`, () => false)

@@ -25,7 +25,7 @@ export interface CelProgram {
   readonly references: ReadonlySet<string>;
   /**
    * Throws CelError. The values are of `toCel`, or types of the library; `beside` are those that a
-   * lazy binding would give.
+   * lazy binding would give. A Promise where the expression asks an authorizer.
    */
   evaluate(bindings: Readonly<Record<string, unknown>>, beside?: readonly unknown[]): unknown;
 }
@@ -80,10 +80,15 @@ function assertChecked(program: ParseResult): void {
 
 function attempt<T>(act: () => T): T {
   try {
-    return act();
+    const result = act();
+    return result instanceof Promise ? (result.catch(fail) as T) : result;
   } catch (error) {
-    throw new CelError(summaryOf(error), { cause: error });
+    return fail(error);
   }
+}
+
+function fail(error: unknown): never {
+  throw new CelError(summaryOf(error), { cause: error });
 }
 
 function summaryOf(error: unknown): string {

@@ -47,17 +47,17 @@ export function programOf(expression: string, variables: readonly string[]): Cel
 }
 
 /** k8s: apiserver/pkg/admission/plugin/webhook/matchconditions. */
-export function judgeConditions(
+export async function judgeConditions(
   conditions: readonly MatchCondition[] | undefined,
   bind: () => Record<string, unknown>,
   variables: readonly string[],
-): Verdict {
+): Promise<Verdict> {
   if (!conditions || conditions.length === 0) return { type: "matched" };
   const bindings = bind();
   let failure: string | undefined;
   for (const { name, expression } of conditions) {
     try {
-      const value = programOf(expression, variables).evaluate(bindings);
+      const value = await programOf(expression, variables).evaluate(bindings);
       if (value === false) return { type: "unmatched" };
       if (value !== true) failure ??= `matchCondition ${name}: cel evaluation returned no bool`;
     } catch (error) {

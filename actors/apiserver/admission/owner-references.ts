@@ -15,27 +15,38 @@ export const ownerReferencesPermissionEnforcement: Plugin = {
     subresource === "" &&
     resource.kind.verbs.includes("get"),
   validate(attributes, context) {
-    const { object, old, resource, namespace, name } = attributes;
+    const { object, old } = attributes;
     const after = object?.metadata.ownerReferences ?? [];
     const before = old?.metadata.ownerReferences ?? [];
-    if (equal(after, before)) return;
-    const { group, resource: plural } = resource.kind;
-    if (old && !context.allows({ verb: "delete", group, resource: plural, namespace, name })) {
-      throw refused(attributes, "cannot set an ownerRef on a resource you can't delete");
-    }
-    const waited = before.filter(({ blockOwnerDeletion }) => blockOwnerDeletion);
-    for (const owner of after) {
-      const known = waited.some(({ uid }) => uid === owner.uid);
-      if (owner.blockOwnerDeletion && !known) assertMayBlock(owner, attributes, context);
-    }
+    if (equal(after, before)) return undefined;
+    return assertMayOwn(attributes, after, before, context);
   },
 };
 
-function assertMayBlock(
+async function assertMayOwn(
+  attributes: Attributes,
+  after: readonly OwnerReference[],
+  before: readonly OwnerReference[],
+  context: AdmissionContext,
+): Promise<void> {
+  const { old, resource, namespace, name } = attributes;
+  const { group, resource: plural } = resource.kind;
+  const removal = { verb: "delete", group, resource: plural, namespace, name };
+  if (old && !(await context.allows(removal))) {
+    throw refused(attributes, "cannot set an ownerRef on a resource you can't delete");
+  }
+  const waited = before.filter(({ blockOwnerDeletion }) => blockOwnerDeletion);
+  for (const owner of after) {
+    const known = waited.some(({ uid }) => uid === owner.uid);
+    if (owner.blockOwnerDeletion && !known) await assertMayBlock(owner, attributes, context);
+  }
+}
+
+async function assertMayBlock(
   { apiVersion, kind: name, name: owner }: OwnerReference,
   attributes: Attributes,
   { reader, allows }: AdmissionContext,
-): void {
+): Promise<void> {
   const kind = reader.kindOf(apiVersion, name);
   if (!kind) {
     const why = `can't find RESTMapping for ownerRef ${owner}: no matches for kind "${name}"`;
@@ -44,7 +55,14 @@ function assertMayBlock(
   const namespace = kind.namespaced ? attributes.namespace : "";
   const { group, resource } = kind;
   if (
-    allows({ verb: "update", group, resource, subresource: "finalizers", namespace, name: owner })
+    await allows({
+      verb: "update",
+      group,
+      resource,
+      subresource: "finalizers",
+      namespace,
+      name: owner,
+    })
   )
     return;
   throw refused(

@@ -34,29 +34,30 @@ export interface Judgement {
 const policyVariables = [...requestVariables, "params", "namespaceObject", "variables"];
 const mostMessage = 5 * 1024;
 
-export function judgePolicy(
+export async function judgePolicy(
   policy: ValidatingAdmissionPolicy,
   param: KubeObject | undefined,
   as: Resource,
   attributes: Attributes,
   context: AdmissionContext,
-): Judgement {
+): Promise<Judgement> {
   const scope = createScope(policy, param, as, attributes, context);
   const { matchConditions, failurePolicy, validations = [], auditAnnotations = [] } = policy.spec;
   const forgiving = failurePolicy === "Ignore";
-  const verdict = judgeConditions(matchConditions, () => scope.bindings, policyVariables);
+  const verdict = await judgeConditions(matchConditions, () => scope.bindings, policyVariables);
   if (verdict.type === "unmatched") return { failures: [], annotations: new Map() };
   if (verdict.type === "failed") {
     const failures = forgiving ? [] : [{ message: verdict.why }];
     return { failures, annotations: new Map() };
   }
-  const failures: Failure[] = validations.flatMap((validation, index) => {
-    const failure = judge(validation, scope, forgiving);
-    return failure ? [{ ...failure, index }] : [];
-  });
+  const failures: Failure[] = [];
+  for (const [index, validation] of validations.entries()) {
+    const failure = await judge(validation, scope, forgiving);
+    if (failure) failures.push({ ...failure, index });
+  }
   const annotations = new Map<string, string>();
   for (const { key, valueExpression } of auditAnnotations) {
-    const value = attempt(() => scope.run(valueExpression));
+    const value = await attempt(() => scope.run(valueExpression));
     if (value.type === "value" && typeof value.value === "string") {
       annotations.set(`${policy.metadata.name}/${key}`, value.value);
     } else if (value.type === "error" && !forgiving) failures.push({ message: value.why });
@@ -64,18 +65,18 @@ export function judgePolicy(
   return { failures, annotations };
 }
 
-function judge(
+async function judge(
   { expression, message, messageExpression, reason }: Validation,
   scope: Scope,
   forgiving: boolean,
-): Failure | undefined {
-  const outcome = attempt(() => scope.run(expression));
+): Promise<Failure | undefined> {
+  const outcome = await attempt(() => scope.run(expression));
   if (outcome.type === "error") {
     const why = `expression '${expression.trim()}' resulted in error: ${outcome.why}`;
     return forgiving ? undefined : { message: why };
   }
   if (outcome.value === true) return undefined;
-  const said = messageExpression ? attempt(() => scope.run(messageExpression)) : undefined;
+  const said = messageExpression ? await attempt(() => scope.run(messageExpression)) : undefined;
   const worded = said?.type === "value" && isMessage(said.value) ? said.value.trim() : undefined;
   return {
     message: worded ?? (message?.trim() || `failed expression: ${expression.trim()}`),
@@ -91,9 +92,9 @@ function isMessage(value: unknown): value is string {
 
 type Outcome = { type: "value"; value: unknown } | { type: "error"; why: string };
 
-function attempt(act: () => unknown): Outcome {
+async function attempt(act: () => Promise<unknown>): Promise<Outcome> {
   try {
-    return { type: "value", value: act() };
+    return { type: "value", value: await act() };
   } catch (error) {
     return { type: "error", why: error instanceof Error ? error.message : String(error) };
   }
@@ -101,7 +102,7 @@ function attempt(act: () => unknown): Outcome {
 
 interface Scope {
   readonly bindings: Record<string, unknown>;
-  run(expression: string): unknown;
+  run(expression: string): Promise<unknown>;
 }
 
 function createScope(
@@ -121,11 +122,11 @@ function createScope(
   const known = new Map<string, Outcome>();
 
   /** Each once, and only when something names it; an error is for whoever reads it. */
-  function variable(name: string): Outcome {
+  async function variable(name: string): Promise<Outcome> {
     let outcome = known.get(name);
     if (!outcome) {
-      known.set(name, { type: "error", why: `no such key: ${name}` });
-      outcome = attempt(() => run(expressions.get(name) ?? ""));
+      known.set(name, { type: "error", why: `variable ${name} names itself` });
+      outcome = await attempt(() => run(expressions.get(name) ?? ""));
       known.set(name, outcome);
     }
     return outcome;
@@ -134,9 +135,9 @@ function createScope(
   const variables = {};
   for (const name of expressions.keys()) {
     const get = () => {
-      const outcome = variable(name);
-      if (outcome.type === "error") throw new Error(outcome.why);
-      return outcome.value;
+      const outcome = known.get(name);
+      if (outcome?.type === "value") return outcome.value;
+      throw new Error(outcome?.why ?? `no such key: ${name}`);
     };
     Object.defineProperty(variables, name, { get, enumerable: true });
   }
@@ -148,11 +149,14 @@ function createScope(
     variables,
   };
 
-  function run(expression: string): unknown {
+  async function run(expression: string): Promise<unknown> {
     const program: CelProgram = programOf(expression, policyVariables);
-    const named = [...program.references].filter((name) => expressions.has(name)).map(variable);
-    const values = named.map((outcome) => (outcome.type === "value" ? outcome.value : null));
-    return program.evaluate(bindings, values);
+    const values: unknown[] = [];
+    for (const name of program.references) {
+      const outcome = expressions.has(name) ? await variable(name) : undefined;
+      if (outcome?.type === "value") values.push(outcome.value);
+    }
+    return await program.evaluate(bindings, values);
   }
 
   return { bindings, run };

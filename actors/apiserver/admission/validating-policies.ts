@@ -32,17 +32,31 @@ export const validatingPolicies: Plugin = {
   handles: mayBeRuled,
   validate(attributes, context) {
     const bindings = context.reader.list(ValidatingAdmissionPolicyBinding);
-    if (bindings.length === 0) return;
-    const judge = () =>
-      bindings.flatMap((binding) =>
-        judgeBinding(binding, attributes, context).map((failure) => ({ binding, failure })),
-      );
-    const first = judge();
-    if (!first.some(({ failure }) => failure.absent)) return conclude(first, attributes, context);
-    // A parameter may have been made a moment ago, elsewhere.
-    return context.reader.caughtUp().then(() => conclude(judge(), attributes, context));
+    return bindings.length === 0 ? undefined : judgeAll(bindings, attributes, context);
   },
 };
+
+async function judgeAll(
+  bindings: readonly ValidatingAdmissionPolicyBinding[],
+  attributes: Attributes,
+  context: AdmissionContext,
+): Promise<void> {
+  const judge = async () => {
+    const found: Found[] = [];
+    for (const binding of bindings) {
+      const failures = await judgeBinding(binding, attributes, context);
+      found.push(...failures.map((failure) => ({ binding, failure })));
+    }
+    return found;
+  };
+  let found = await judge();
+  if (found.some(({ failure }) => failure.absent)) {
+    // A parameter may have been made a moment ago, elsewhere.
+    await context.reader.caughtUp();
+    found = await judge();
+  }
+  conclude(found, attributes, context);
+}
 
 interface Found {
   readonly binding: ValidatingAdmissionPolicyBinding;
@@ -76,11 +90,11 @@ function conclude(
   if (denial) throw denial;
 }
 
-function judgeBinding(
+async function judgeBinding(
   { spec }: ValidatingAdmissionPolicyBinding,
   attributes: Attributes,
   context: AdmissionContext,
-): Failure[] {
+): Promise<Failure[]> {
   const policy = context.reader.get(ValidatingAdmissionPolicy, "", spec.policyName ?? "");
   if (!policy) return [];
   const as = findMatch(criteriaOf(policy.spec.matchConstraints), attributes, context);
@@ -89,11 +103,13 @@ function judgeBinding(
   if (narrowed && !isWithin(narrowed, attributes, context)) return [];
   const params = paramsOf(policy, spec, attributes, context);
   if (!Array.isArray(params)) return policy.spec.failurePolicy === "Ignore" ? [] : [params];
-  return params.flatMap((param) => {
-    const { failures, annotations } = judgePolicy(policy, param, as, attributes, context);
-    for (const [key, value] of annotations) context.annotate(key, value);
-    return [...failures];
-  });
+  const found: Failure[] = [];
+  for (const param of params) {
+    const judged = await judgePolicy(policy, param, as, attributes, context);
+    for (const [key, value] of judged.annotations) context.annotate(key, value);
+    found.push(...judged.failures);
+  }
+  return found;
 }
 
 function criteriaOf(resources: MatchResources = {}): Criteria {

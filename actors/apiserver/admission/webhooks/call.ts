@@ -54,7 +54,7 @@ export async function ask(
   const { name, failurePolicy } = webhook;
   const request = requestOf(attributes, as, context.random.uuid());
   const bind = () => requestBindings(request, attributes, context);
-  const verdict = judgeConditions(webhook.matchConditions, bind, requestVariables);
+  const verdict = await judgeConditions(webhook.matchConditions, bind, requestVariables);
   if (verdict.type === "unmatched") return undefined;
   if (verdict.type === "failed") {
     if (failurePolicy === "Ignore") return undefined;
