@@ -29,9 +29,14 @@ export const nodeRestriction: Plugin = {
   handles: (target) => ruleOf(target) !== undefined,
   validate(attributes, context) {
     const node = nodeOf(attributes.user.name);
-    if (node === undefined) return;
-    const why = ruleOf(attributes)?.(node, attributes, context);
-    if (why) throw refused(attributes, why);
+    if (node === undefined) return undefined;
+    const judge = () => ruleOf(attributes)?.(node, attributes, context);
+    if (!judge()) return undefined;
+    // A node may be quicker to learn of its pod than this cache is.
+    return context.reader.caughtUp().then(() => {
+      const why = judge();
+      if (why) throw refused(attributes, why);
+    });
   },
 };
 
