@@ -3,7 +3,7 @@
  *
  * Mailbox  reconcile(key)                  one key at a time, repeats of a key coalesce
  * Watches  core/resourcequotas, core/pods, core/services, core/persistentvolumeclaims, core/configmaps, core/secrets (the quotas of their Namespace)
- * Owns     nothing that is not in the store
+ * Owns     when it counted last; forgotten on restart, which only counts once more
  * Writes   core/resourcequotas/status update
  * Fails    conflict or api away: repeated, 5 ms .. 16 min. Crash: restart and resync, no state lost.
  * Scales   one owner (Lease `resource-quota`). A deposed one's writes are refused by its epoch.
@@ -15,6 +15,7 @@
  * Differs from Kubernetes: the end of an object of any other kind is noticed by the next recount.
  */
 
+import equal from "fast-deep-equal";
 import { isNotFound } from "../../manifests/api-error.ts";
 import {
   allKinds,
@@ -43,6 +44,8 @@ import { sameStatus } from "./status.ts";
 
 /** Of everything, whatever happened or was missed (upstream: five minutes, and a watch per kind). */
 const recountMs = 30_000;
+/** Between two counts of one quota: a namespace that is emptied says so pod by pod. */
+const restMs = 500;
 const byNamespace = "namespace";
 
 function quotasBeside({ metadata }: KubeObject, { lister }: Listers): Key[] {
@@ -54,11 +57,18 @@ function quotasBeside({ metadata }: KubeObject, { lister }: Listers): Key[] {
 /** Only what ends or shrinks: what begins was counted when it was let in. */
 const onEnd = { keysOf: quotasBeside, matters: () => false };
 
-export const resourceQuota = defineController({
+interface Counted {
+  /** On the monotonic clock. */
+  readonly at: Map<Key, number>;
+}
+
+export const resourceQuota = defineController<Counted>({
   name: "resource-quota",
   watches: [
     watch(ResourceQuota, {
       indexes: { [byNamespace]: ({ metadata }) => [metadata.namespace ?? ""] },
+      // Admission writes the status with every object that it lets in.
+      matters: (before, after) => !equal(before.spec, after.spec),
     }),
     watch(Pod, {
       keysOf: quotasBeside,
@@ -72,8 +82,17 @@ export const resourceQuota = defineController({
     watch(Secret, onEnd),
   ],
   writes: [status(ResourceQuota)],
+  state: () => ({ at: new Map() }),
   async reconcile(key, ctx) {
-    if (!ctx.lister(ResourceQuota).get(key)) return;
+    const { at } = ctx.state;
+    if (!ctx.lister(ResourceQuota).get(key)) {
+      at.delete(key);
+      return;
+    }
+    const now = ctx.clock.monotonic();
+    const waitMs = (at.get(key) ?? now - restMs) + restMs - now;
+    if (waitMs > 0) return requeueAfter(waitMs);
+    at.set(key, now);
     const quota = await read(key, ctx);
     if (!quota) return;
     const hard = quota.spec?.hard ?? {};
@@ -87,7 +106,10 @@ export const resourceQuota = defineController({
 });
 
 /** From the API itself: the cache may be older than what is counted next. */
-async function read(key: Key, { api }: ReconcileContext): Promise<ResourceQuota | undefined> {
+async function read(
+  key: Key,
+  { api }: ReconcileContext<Counted>,
+): Promise<ResourceQuota | undefined> {
   try {
     return await api.get(ResourceQuota, key);
   } catch (error) {
@@ -99,7 +121,7 @@ async function read(key: Key, { api }: ReconcileContext): Promise<ResourceQuota 
 async function count(
   quota: ResourceQuota,
   hard: ResourceList,
-  { api, clock }: ReconcileContext,
+  { api, clock }: ReconcileContext<Counted>,
 ): Promise<ResourceList> {
   const { namespace = "" } = quota.metadata;
   const nowMs = clock.now();
