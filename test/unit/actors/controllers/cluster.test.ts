@@ -141,7 +141,7 @@ test("garbage-collector: orphans stay, and belong to nobody", async () => {
 /** What a kubelet does: registers, posts a status, renews its Lease for as long as told. */
 async function createNode(name: string): Promise<{ beat(forMs: number): Promise<void> }> {
   const now = () => scene.world.clock.now();
-  const node = await scene.settle(scene.api.create(Node, { metadata: { name }, spec: {} }));
+  await scene.settle(scene.api.create(Node, { metadata: { name }, spec: {} }));
   const time = formatTime(now());
   const ready = {
     type: "Ready",
@@ -149,7 +149,10 @@ async function createNode(name: string): Promise<{ beat(forMs: number): Promise<
     lastHeartbeatTime: time,
     lastTransitionTime: time,
   };
-  await scene.settle(scene.api.updateStatus(Node, { ...node, status: { conditions: [ready] } }));
+  // The controller may have taken the newcomer's taint off already.
+  const report = { type: "merge", subresource: "status" } as const;
+  const status = { conditions: [ready] };
+  await scene.settle(scene.api.patch(Node, name, { status }, report));
   const metadata = { name, namespace: "kube-node-lease" };
   const spec = () => ({
     holderIdentity: name,
