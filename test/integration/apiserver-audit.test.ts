@@ -121,6 +121,26 @@ describe("audit", () => {
     });
   });
 
+  test("audit: by which role, and what admission has to say of it", async () => {
+    await api.kubectl(["create", "serviceaccount", "default", "-n", "kube-public"]);
+    await api.kubectl(["run", "told", "--image=nginx:1.22", "-n", "kube-public"]);
+    const [made] = await eventsOf("the pod's", (it) => named("told")(it) && it.verb === "create");
+    expect(made?.annotations).toMatchObject({
+      "authorization.k8s.io/decision": "allow",
+      "authorization.k8s.io/reason": "",
+      "pod-security.kubernetes.io/enforce-policy": "privileged:latest",
+    });
+    const kubeconfig = await api.kubeconfigOf({ user: "eve", groups: [] });
+    await api.kubectl(["auth", "whoami"], { kubeconfig });
+    const isReview = ({ objectRef }: Event) =>
+      (objectRef as { resource?: string } | undefined)?.resource === "selfsubjectreviews";
+    const [asked] = await eventsOf("the review's", isReview);
+    expect(asked?.annotations).toMatchObject({
+      "authorization.k8s.io/decision": "allow",
+      "authorization.k8s.io/reason": expect.stringContaining("system:basic-user"),
+    });
+  });
+
   test("audit: a watch has begun long before it ends", async () => {
     const watch = ["get", "configmaps", "--watch", "--request-timeout=1s"];
     await api.kubectl(watch).catch(() => undefined);

@@ -192,6 +192,13 @@ describe("ServiceAccount tokens", () => {
       boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "mine" },
     };
     await expect(issue(nameless, node)).rejects.toThrow("pod binding without a uid");
+    await expect(issue(ref(theirs, metadata.uid), node)).rejects.toThrow("does not match the UID");
+    // Which pod is meant follows from where is asked, whatever the body says.
+    const body = { kind: "TokenRequest", apiVersion: "authentication.k8s.io/v1" };
+    const elsewhere = { ...body, metadata: { namespace: "kube-system" }, spec: ref(theirs) };
+    await expect(
+      node.createSubresource(ServiceAccount, "default/bot", "token", elsewhere),
+    ).rejects.toThrow("does not match the namespace");
   });
 
   test("authn: a token dies with its account, also when one of the same name comes", async () => {

@@ -164,6 +164,7 @@ test("kubectl: delete takes away, and waits until it is gone", async () => {
 
 test("kubectl: admission's warnings and refusals are shown as upstream's", async () => {
   await env.kubectl(["create", "namespace", "strict"]);
+  await env.kubectl(["create", "serviceaccount", "default", "-n", "strict"]);
   const levels = ["enforce=baseline", "warn=restricted"].map(
     (level) => `pod-security.kubernetes.io/${level}`,
   );

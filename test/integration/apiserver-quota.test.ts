@@ -13,6 +13,7 @@ import {
   Pod,
   ResourceQuota,
   Service,
+  ServiceAccount,
 } from "../../manifests/index.ts";
 import { createLog } from "../../runtime/log.ts";
 import { realClock, realRandom } from "../../runtime/real.ts";
@@ -53,6 +54,7 @@ function pod(namespace: string, name: string, spec: object = {}, resources: obje
 /** In a namespace of its own, counted once. */
 async function createQuota(namespace: string, spec: ResourceQuota["spec"]): Promise<void> {
   await api.create(Namespace, { metadata: { name: namespace }, spec: {} });
+  await api.create(ServiceAccount, { metadata: { namespace, name: "default" } });
   await api.create(ResourceQuota, { metadata: { namespace, name: "q" }, spec });
   await waitFor(`the quota of ${namespace} to be counted`, async () => {
     const { status } = await api.get(ResourceQuota, `${namespace}/q`);

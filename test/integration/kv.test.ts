@@ -71,7 +71,8 @@ test("kv: names that no key may hold are escaped, and stay readable", async () =
   await api.create(ClusterRole, { metadata: { name: "system:node.one" }, rules: [] });
   const key = "rbac=2Eauthorization=2Ek8s=2Eio.clusterroles._.system=3Anode=2Eone";
   expect((await bucket.get(key))?.json()).toMatchObject({ metadata: { name: "system:node.one" } });
-  expect(await all(bucket.keys("rbac=2Eauthorization=2Ek8s=2Eio.>"))).toEqual([key]);
+  // Beside the roles that every cluster has.
+  expect(await all(bucket.keys("rbac=2Eauthorization=2Ek8s=2Eio.>"))).toContain(key);
 });
 
 test("kv: a watcher is told of what actors write", async () => {

@@ -2,6 +2,7 @@
 
 import type { KubeObject } from "../../../manifests/index.ts";
 import { subresource as subresourceOf } from "../../../manifests/index.ts";
+import { userInfo } from "../authn/user.ts";
 import type { Resource } from "../registry/registry.ts";
 import type { Attributes } from "./chain.ts";
 import { shownAs } from "./matching.ts";
@@ -34,16 +35,12 @@ export function requestOf(attributes: Attributes, as: Resource, uid: string): Ad
     name,
     ...(namespace ? { namespace } : {}),
     operation,
-    userInfo: userInfoOf(user),
+    userInfo: userInfo(user),
     object: show(object),
     oldObject: show(old),
     dryRun,
     options: Object.keys(options).length > 0 ? options : null,
   };
-}
-
-export function userInfoOf({ name, groups, ...rest }: Attributes["user"]): object {
-  return { username: name, groups: [...groups], ...rest };
 }
 
 function gvkOf({ kind }: Resource, { subresource }: Attributes, isAct: boolean): object {

@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { pluginNames } from "../../../../actors/apiserver/admission/index.ts";
 import {
   CertificateSigningRequest,
+  ClusterRole,
+  ClusterRoleBinding,
   ConfigMap,
   Ingress,
   IngressClass,
@@ -351,7 +353,18 @@ describe("certificates", () => {
         subresource: "approval",
         as,
       });
-    expect((await api.refusal(approve("system:wherry:maker"))).message).toContain(
+    const rule = { verbs: ["update"], apiGroups: ["certificates.k8s.io"] };
+    const resources = ["certificatesigningrequests/approval"];
+    await api.create(ClusterRole, {
+      metadata: { name: "writer" },
+      rules: [{ ...rule, resources }],
+    });
+    await api.create(ClusterRoleBinding, {
+      metadata: { name: "writer" },
+      subjects: [{ kind: "User", apiGroup: "rbac.authorization.k8s.io", name: "eve" }],
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "writer" },
+    });
+    expect((await api.refusal(approve("eve"))).message).toContain(
       'user not permitted to approve requests with signerName "example.com/one"',
     );
     await approve();
