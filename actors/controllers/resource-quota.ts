@@ -46,11 +46,10 @@ import { sameStatus } from "./status.ts";
 const recountMs = 30_000;
 /** Between two counts of one quota: a namespace that is emptied says so pod by pod. */
 const restMs = 500;
-const byNamespace = "namespace";
 
 function quotasBeside({ metadata }: KubeObject, { lister }: Listers): Key[] {
   return lister(ResourceQuota)
-    .by(byNamespace, metadata.namespace ?? "")
+    .inNamespace(metadata.namespace ?? "")
     .map(keyOf);
 }
 
@@ -66,7 +65,6 @@ export const resourceQuota = defineController<Counted>({
   name: "resource-quota",
   watches: [
     watch(ResourceQuota, {
-      indexes: { [byNamespace]: ({ metadata }) => [metadata.namespace ?? ""] },
       // Admission writes the status with every object that it lets in.
       matters: (before, after) => !equal(before.spec, after.spec),
     }),

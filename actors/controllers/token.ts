@@ -21,7 +21,6 @@ import { del, update } from "../kit/writes.ts";
 const secretType = "kubernetes.io/service-account-token";
 const nameAnnotation = "kubernetes.io/service-account.name";
 const uidAnnotation = "kubernetes.io/service-account.uid";
-const byAccount = "account";
 
 export interface TokenSettings {
   readonly caPem: string;
@@ -34,11 +33,11 @@ export function token(settings: TokenSettings): Controller {
     name: "token",
     watches: [
       watch(Secret, {
-        indexes: { [byAccount]: accountKeys },
+        indexes: [accountKeys],
         matters: (before, after) => [before, after].some(({ type }) => type === secretType),
       }),
       watch(ServiceAccount, {
-        keysOf: (account, { lister }) => lister(Secret).by(byAccount, keyOf(account)).map(keyOf),
+        keysOf: (account, { lister }) => lister(Secret).by(accountKeys, keyOf(account)).map(keyOf),
         matters: () => false,
       }),
     ],

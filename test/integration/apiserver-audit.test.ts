@@ -53,6 +53,9 @@ async function eventsOf(what: string, wanted: (event: Event) => boolean, count =
 const named = (name: string) => (event: Event) =>
   (event.objectRef as { name?: string } | undefined)?.name === name;
 
+const of = (resource: string) => (event: Event) =>
+  (event.objectRef as { resource?: string } | undefined)?.resource === resource;
+
 describe("audit", () => {
   test("audit: request and answer whole, at each stage, under one id", async () => {
     await api.kubectl(["create", "configmap", "whole", "--from-literal=a=b"]);
@@ -81,10 +84,8 @@ describe("audit", () => {
 
   test("audit: a request without its answer, and neither where only metadata is wanted", async () => {
     await api.kubectl(["create", "secret", "generic", "s", "--from-literal=a=b"]);
-    const isSecret = ({ objectRef, stage }: Event) =>
-      (objectRef as { resource?: string } | undefined)?.resource === "secrets" &&
-      stage === "ResponseComplete";
-    const [created] = await eventsOf("the secret", isSecret);
+    const isComplete = ({ stage }: Event) => stage === "ResponseComplete";
+    const [created] = await eventsOf("the secret", (it) => of("secrets")(it) && isComplete(it));
     expect(created?.requestObject).toMatchObject({ data: { a: "Yg==" } });
     expect(created?.responseObject).toBeUndefined();
     await api.kubectl(["get", "configmap", "whole"]);
@@ -124,7 +125,7 @@ describe("audit", () => {
   test("audit: by which role, and what admission has to say of it", async () => {
     await api.kubectl(["create", "serviceaccount", "default", "-n", "kube-public"]);
     await api.kubectl(["run", "told", "--image=nginx:1.22", "-n", "kube-public"]);
-    const [made] = await eventsOf("the pod's", (it) => named("told")(it) && it.verb === "create");
+    const [made] = await eventsOf("the pod's", (it) => of("pods")(it) && it.verb === "create");
     expect(made?.annotations).toMatchObject({
       "authorization.k8s.io/decision": "allow",
       "authorization.k8s.io/reason": "",
@@ -132,9 +133,7 @@ describe("audit", () => {
     });
     const kubeconfig = await api.kubeconfigOf({ user: "eve", groups: [] });
     await api.kubectl(["auth", "whoami"], { kubeconfig });
-    const isReview = ({ objectRef }: Event) =>
-      (objectRef as { resource?: string } | undefined)?.resource === "selfsubjectreviews";
-    const [asked] = await eventsOf("the review's", isReview);
+    const [asked] = await eventsOf("the review's", of("selfsubjectreviews"));
     expect(asked?.annotations).toMatchObject({
       "authorization.k8s.io/decision": "allow",
       "authorization.k8s.io/reason": expect.stringContaining("system:basic-user"),

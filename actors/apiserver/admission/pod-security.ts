@@ -72,7 +72,11 @@ export function podSecurity(exemptions: PodSecurityExemptions = {}): Plugin {
     const { resource, object, namespace } = attributes;
     const found = context.reader.get(Namespace, "", namespace);
     const labels = found?.metadata.labels ?? {};
-    if (!modes.some((mode) => labels[prefix + mode])) return;
+    if (!modes.some((mode) => labels[prefix + mode])) {
+      if (resource.stored === Pod)
+        context.annotate(`${prefix}enforce-policy`, nameOf(policyOf({}).enforce));
+      return;
+    }
     const subject = subjectOf(object);
     if (!subject) return;
     const exempt = exemption(attributes.user.name, namespace, subject);
