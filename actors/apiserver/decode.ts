@@ -14,7 +14,7 @@ import {
   SyntaxFault,
   strictMessage,
 } from "../../manifests/index.ts";
-import { ProtobufError, parseProtobuf } from "../../manifests/protobuf.ts";
+import { ProtobufError, parseProtobuf } from "../../manifests/protobuf/index.ts";
 import type { ApiRequest } from "./request.ts";
 
 /** As upstream's default for a request body (k8s: apiserver's MaxRequestBodyBytes). */
