@@ -71,7 +71,7 @@ const OPTIONS = {
 
 /** The documents of a text, empty ones left out. Throws SyntaxFault. */
 export function parseManifests(text: string): unknown[] {
-  const parsed = parseAllDocuments(text, OPTIONS);
+  const parsed = within(() => parseAllDocuments(text, OPTIONS));
   const values: unknown[] = [];
   for (const document of parsed) {
     const fault = document.errors[0];
@@ -87,6 +87,16 @@ export function parseYaml(text: string): unknown {
   const values = parseManifests(text);
   if (values.length > 1) throw new SyntaxFault("expected one document, found several");
   return values[0];
+}
+
+/** What is nested so deeply that the parser's stack ends is no document. */
+function within<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new SyntaxFault("yaml: exceeded max depth", { cause: error });
+  }
 }
 
 function expand(toJs: () => unknown): unknown {

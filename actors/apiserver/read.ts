@@ -7,9 +7,9 @@ import type { FieldIndexes } from "./field-index.ts";
 import { assertLoaded, listTooOld, parseResourceVersion, waitUntilFresh } from "./freshness.ts";
 import type { PaceContext } from "./pace.ts";
 import { snapshotAt } from "./past.ts";
-import { presentList, presentObject } from "./present.ts";
+import { presentList, presentReply } from "./present.ts";
 import { entryOf, nameOf, prefixOf, type Resource } from "./registry/registry.ts";
-import { type ApiReply, type ApiRequest, bytesReply, numberOption } from "./request.ts";
+import { type ApiReply, type ApiRequest, numberOption } from "./request.ts";
 import { type Selection, selected, selectionOf } from "./selection.ts";
 
 export interface ReadContext extends PaceContext {
@@ -31,7 +31,7 @@ export async function get(
   await waitUntilFresh(resource.store, parseResourceVersion(query.get("resourceVersion")));
   const entry = entryOf(resource, namespace, name);
   if (!entry) throw notFound(nameOf(resource), name);
-  return bytesReply(200, presentObject(context.objects, resource, entry, request));
+  return presentReply(200, context.objects, resource, entry, request);
 }
 
 interface Collected {
@@ -66,6 +66,7 @@ export async function list(
     code: 200,
     parts: presentList(context.objects, resource, entries, metadata, request),
     warnings: [],
+    encoding: request.encoding,
   };
 }
 

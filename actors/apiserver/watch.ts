@@ -9,7 +9,7 @@ import { type Change, type ChangeStream, StoreError } from "../../runtime/store/
 import type { FieldIndexes } from "./field-index.ts";
 import { parseResourceVersion, tooOld, waitUntilFresh } from "./freshness.ts";
 import type { PaceContext } from "./pace.ts";
-import { type FrameType, frame, presentChange, presentFrame } from "./present.ts";
+import { type FrameType, frame, presentBookmark, presentChange, presentFrame } from "./present.ts";
 import { prefixOf, type Resource } from "./registry/registry.ts";
 import { type ApiRequest, booleanOption, numberOption } from "./request.ts";
 import { type Selection, selected, selectionOf } from "./selection.ts";
@@ -136,7 +136,7 @@ class Watch implements OpenedWatch {
 
   fail(error: ApiError): void {
     if (this.#ended) return;
-    this.#sink.frames(frame("ERROR", error.status));
+    this.#sink.frames(errorFrame(error, this.#request));
     this.close();
   }
 
@@ -177,11 +177,12 @@ class Watch implements OpenedWatch {
   }
 
   #bookmark(revision: number, annotations?: Record<string, string>): void {
-    const { kind, apiVersion } = this.#resource.kind;
     const metadata = { resourceVersion: String(revision), creationTimestamp: null, annotations };
-    this.#sink.frames(frame("BOOKMARK", { kind, apiVersion, metadata }));
+    this.#sink.frames(presentBookmark(this.#resource, metadata, this.#request));
   }
 }
+
+const noOptions = new URLSearchParams();
 
 const frameTypes: Readonly<Record<Change["type"], FrameType>> = {
   added: "ADDED",
@@ -189,6 +190,6 @@ const frameTypes: Readonly<Record<Change["type"], FrameType>> = {
   deleted: "DELETED",
 };
 
-export function errorFrame(error: ApiError): Uint8Array {
-  return frame("ERROR", error.status);
+export function errorFrame(error: ApiError, { encoding }: ApiRequest): Uint8Array {
+  return frame("ERROR", error.status, { form: "object", query: noOptions, encoding });
 }

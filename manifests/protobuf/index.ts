@@ -33,7 +33,7 @@ export function parseProtobuf(bytes: Uint8Array, fallback?: TypeMeta): Fields {
   }
   const { apiVersion, kind, raw } = readUnknown(new Reader(bytes.subarray(magic.length)));
   const type = { apiVersion: apiVersion || fallback?.apiVersion, kind: kind || fallback?.kind };
-  const typeName = protobufType(type.apiVersion ?? "", type.kind ?? "");
+  const typeName = protobufTypeName(type.apiVersion ?? "", type.kind ?? "");
   if (typeName === undefined) {
     const why = `no kind "${type.kind ?? ""}" is registered for version "${type.apiVersion ?? ""}"`;
     throw new ProtobufError(why);
@@ -42,7 +42,7 @@ export function parseProtobuf(bytes: Uint8Array, fallback?: TypeMeta): Fields {
 }
 
 /** The table's name for a type that has a protobuf form. Options and Status are of every group. */
-export function protobufType(apiVersion: string, kind: string): string | undefined {
+export function protobufTypeName(apiVersion: string, kind: string): string | undefined {
   const [version = "", group = ""] = apiVersion.split("/").reverse();
   const own = `${schemaPackage(group, version)}.${kind}`;
   return [own, `meta.v1.${kind}`].find(hasProtobuf);
@@ -54,8 +54,16 @@ export function hasProtobuf(typeName: string): boolean {
   return fields !== undefined && Object.values(fields).every(({ num }) => num !== undefined);
 }
 
-function readUnknown(reader: Reader): { apiVersion: string; kind: string; raw: Uint8Array } {
-  const unknown = { apiVersion: "", kind: "", raw: new Uint8Array() };
+interface Unknown extends TypeMeta {
+  readonly raw: Uint8Array;
+}
+
+function readUnknown(reader: Reader): Unknown {
+  const unknown: { -readonly [Key in keyof Unknown]: Unknown[Key] } = {
+    apiVersion: "",
+    kind: "",
+    raw: new Uint8Array(),
+  };
   while (!reader.done) {
     const { number, wireType } = reader.tag();
     if (number === 1) {
@@ -79,8 +87,9 @@ export function encodeMessage(typeName: string, value: unknown): Uint8Array {
 /** An object in its envelope. Undefined when its type has no protobuf form. */
 export function encodeProtobuf(object: object): Uint8Array | undefined {
   const { apiVersion = "", kind = "" } = object as Partial<TypeMeta>;
-  const typeName = protobufType(apiVersion, kind);
-  return typeName && envelope({ apiVersion, kind }, encodeMessage(typeName, object));
+  const typeName = protobufTypeName(apiVersion, kind);
+  if (typeName === undefined) return undefined;
+  return envelope({ apiVersion, kind }, encodeMessage(typeName, object));
 }
 
 export function envelope(type: TypeMeta, message: Uint8Array): Uint8Array {

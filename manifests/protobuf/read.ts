@@ -4,10 +4,9 @@ import { isScalar, typeSchema } from "../schema/schema.ts";
 import type { FieldSchema, Scalar } from "../schema/table.ts";
 import { type Fields, fieldTree, type NumberedField } from "./fields.ts";
 import { scalarCodecs } from "./scalars.ts";
-import { specialCodec } from "./specials.ts";
+import { type Read, schemaType, specialOf } from "./specials.ts";
 import { lengthType, type Reader, varintType } from "./wire.ts";
 
-type Read = (reader: Reader) => unknown;
 /** How one field of a message gets into the object that is built. */
 type Setter = (out: Fields, reader: Reader, wireType: number) => void;
 type Plan = ReadonlyMap<number, Setter>;
@@ -55,8 +54,8 @@ function readInto(out: Fields, plan: Plan, reader: Reader): void {
 
 function setterOf(typeName: string, name: string, field: FieldSchema): Setter {
   const { type, of } = field;
-  const special = specialCodec(typeName, name);
-  const read = special?.read ?? valueReader(type);
+  const special = specialOf(typeName, name);
+  const read = special?.reader(valueReader(schemaType)) ?? valueReader(type);
   if (special?.whole) return setter(name, read);
   switch (of) {
     case "list":

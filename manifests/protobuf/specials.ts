@@ -3,123 +3,107 @@
  * JSON to the table, and the verbs of discovery, a message around a list.
  */
 
-import { readMessage } from "./read.ts";
-import { type Codec, scalarCodecs } from "./scalars.ts";
+import { DecodeContext } from "../schema/decode-context.ts";
+import { decoderFor } from "../schema/decoder.ts";
+import { scalarCodecs } from "./scalars.ts";
 import { lengthType, type Reader, varintType, type Writer } from "./wire.ts";
-import { writeMessage } from "./write.ts";
 
-interface Special extends Codec {
-  /** Stands for the whole field, though that is a list or map. */
+export type Read = (reader: Reader) => unknown;
+export type Write = (writer: Writer, value: unknown) => void;
+
+interface Special {
+  /** Given how a schema is read, and how one is written. */
+  reader(schema: Read): Read;
+  writer(schema: Write): Write;
+  /** Stands for the whole field, though that is a list. */
   readonly whole?: true;
 }
 
-const schemaType = "apiextensions.v1.JSONSchemaProps";
+export const schemaType = "apiextensions.v1.JSONSchemaProps";
 
 /** By type and field. */
-export function specialCodec(typeName: string, field: string): Special | undefined {
+export function specialOf(typeName: string, field: string): Special | undefined {
   return specials[`${typeName}.${field}`];
 }
 
-const orArray: Special = union({
-  1: { fits: (value) => !Array.isArray(value), read: readSchema, write: writeSchema },
-  2: { fits: Array.isArray, read: readSchema, write: writeSchema, list: true },
-});
-
-const orBool: Special = {
-  wireType: lengthType,
-  read(reader) {
-    const inner = reader.message();
-    let allows = false;
-    let schema: unknown;
-    while (!inner.done) {
-      const { number, wireType } = inner.tag();
-      if (number === 1) allows = inner.varint() !== 0;
-      else if (number === 2) schema = readSchema(inner);
-      else inner.skip(wireType);
-    }
-    return schema ?? allows;
-  },
-  write(writer, value) {
-    const end = writer.size;
-    if (typeof value !== "boolean") {
-      writeSchema(writer, value);
-      writer.tag(2, lengthType);
-    }
-    // A schema allows, whatever else it says.
-    writer.varint(value === false ? 0 : 1);
-    writer.tag(1, varintType);
-    writer.length(end);
-  },
-};
-
-const orStrings: Special = union({
-  1: { fits: (value) => !Array.isArray(value), read: readSchema, write: writeSchema },
-  2: {
-    fits: Array.isArray,
-    read: scalarCodecs.string.read,
-    write: scalarCodecs.string.write,
-    list: true,
-  },
-});
-
-const strings: Special = {
-  ...union({ 1: { fits: () => true, ...scalarCodecs.string, list: true } }),
-  whole: true,
-};
-
-const specials: Readonly<Record<string, Special>> = {
-  [`${schemaType}.items`]: orArray,
-  [`${schemaType}.additionalProperties`]: orBool,
-  [`${schemaType}.additionalItems`]: orBool,
-  [`${schemaType}.dependencies`]: orStrings,
-  "meta.v1.APIResource.verbs": strings,
-};
-
+/** One field of a message of which one is set. */
 interface Arm {
-  fits(value: unknown): boolean;
-  read(reader: Reader): unknown;
-  write(writer: Writer, value: unknown): void;
+  readonly number: number;
+  /** Undefined: a schema. */
+  readonly codec?: { readonly read: Read; readonly write: Write };
   readonly list?: true;
 }
 
-/** A message of which one field is set, by number. */
-function union(arms: Readonly<Record<number, Arm>>): Special {
+const schemaArm: Arm = { number: 1 };
+const strings: Arm = { number: 1, codec: scalarCodecs.string, list: true };
+
+const specials: Readonly<Record<string, Special>> = {
+  [`${schemaType}.items`]: union([schemaArm, { number: 2, list: true }]),
+  [`${schemaType}.additionalProperties`]: orBool(),
+  [`${schemaType}.additionalItems`]: orBool(),
+  [`${schemaType}.dependencies`]: union([schemaArm, { ...strings, number: 2 }]),
+  "meta.v1.APIResource.verbs": { ...union([strings]), whole: true },
+};
+
+/** A list goes into the arm that is one, anything else into the other. */
+function union(arms: readonly Arm[]): Special {
+  const isList = arms.every(({ list }) => list);
   return {
-    wireType: lengthType,
-    read(reader) {
+    reader: (schema) => (reader) => {
       const inner = reader.message();
-      let found: unknown = null;
+      let found: unknown = isList ? [] : null;
       while (!inner.done) {
         const { number, wireType } = inner.tag();
-        const arm = arms[number];
+        const arm = arms.find((known) => known.number === number);
+        const read = arm?.codec?.read ?? canonical(schema);
         if (!arm) inner.skip(wireType);
-        else if (arm.list) found = [...(Array.isArray(found) ? found : []), arm.read(inner)];
-        else found = arm.read(inner);
+        else if (arm.list) found = [...(Array.isArray(found) ? found : []), read(inner)];
+        else found = read(inner);
       }
       return found;
     },
-    write(writer, value) {
+    writer: (schema) => (writer, value) => {
       const end = writer.size;
-      for (const [number, arm] of Object.entries(arms)) {
-        if (!arm.fits(value)) continue;
-        const items = arm.list ? (value as unknown[]) : [value];
-        for (let at = items.length - 1; at >= 0; at--) {
-          arm.write(writer, items[at]);
-          writer.tag(Number(number), lengthType);
-        }
-        break;
+      const arm = arms.find(({ list }) => Array.isArray(value) === (list === true));
+      const items = arm ? [value].flat() : [];
+      for (const item of items.reverse()) {
+        (arm?.codec?.write ?? schema)(writer, item);
+        writer.tag(arm?.number ?? 1, lengthType);
       }
       writer.length(end);
     },
   };
 }
 
-function readSchema(reader: Reader): unknown {
-  return readMessage(schemaType, reader.message());
+/** True, false, or a schema, which allows whatever else it says. */
+function orBool(): Special {
+  return {
+    reader: (schema) => (reader) => {
+      const inner = reader.message();
+      let allows: unknown = false;
+      let found: unknown;
+      while (!inner.done) {
+        const { number, wireType } = inner.tag();
+        if (number === 1) allows = inner.varint() !== 0;
+        else if (number === 2) found = canonical(schema)(inner);
+        else inner.skip(wireType);
+      }
+      return found ?? allows;
+    },
+    writer: (schema) => (writer, value) => {
+      const end = writer.size;
+      if (typeof value !== "boolean") {
+        schema(writer, value);
+        writer.tag(2, lengthType);
+      }
+      writer.varint(value === false ? 0 : 1);
+      writer.tag(1, varintType);
+      writer.length(end);
+    },
+  };
 }
 
-function writeSchema(writer: Writer, value: unknown): void {
-  const end = writer.size;
-  writeMessage(schemaType, writer, value);
-  writer.length(end);
+/** The table takes it for any JSON, so what is zero in it must be dropped here. */
+function canonical(schema: Read): Read {
+  return (reader) => decoderFor(schemaType)(schema(reader), new DecodeContext());
 }

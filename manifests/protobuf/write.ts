@@ -8,9 +8,10 @@ import { isScalar, typeSchema } from "../schema/schema.ts";
 import type { FieldSchema, Scalar } from "../schema/table.ts";
 import { type Fields, fieldTree, type NumberedField } from "./fields.ts";
 import { type Codec, scalarCodecs } from "./scalars.ts";
-import { specialCodec } from "./specials.ts";
+import { schemaType, specialOf } from "./specials.ts";
 import { lengthType, type Writer } from "./wire.ts";
 
+type Encoding = Omit<Codec, "read">;
 /** Writes a field of a struct, or nothing. */
 type Put = (writer: Writer, from: Fields) => void;
 /** The last field first, for a writer goes backwards. */
@@ -55,8 +56,10 @@ function putInlined(number: number, plan: Plan): Put {
 }
 
 function putField(typeName: string, number: number, name: string, field: FieldSchema): Put {
-  const special = specialCodec(typeName, name);
-  const codec = special ?? codecOf(field.type);
+  const special = specialOf(typeName, name);
+  const codec: Encoding = special
+    ? { wireType: lengthType, write: special.writer(codecOf(schemaType).write) }
+    : codecOf(field.type);
   if (field.of && !special?.whole) {
     const put =
       field.of === "list" ? putList(number, codec) : putMap(number, mapValue(field, codec));
@@ -66,7 +69,7 @@ function putField(typeName: string, number: number, name: string, field: FieldSc
     };
   }
   const { zero } = codec;
-  const absent = field.pointer || special ? undefined : zero;
+  const absent = field.pointer ? undefined : zero;
   return (writer, from) => {
     const value = from[name] ?? absent;
     if (value === undefined) return;
@@ -78,7 +81,7 @@ function putField(typeName: string, number: number, name: string, field: FieldSc
 type PutAll = (writer: Writer, value: unknown) => void;
 
 /** Null in a list or a map stands for zero. */
-function putList(number: number, { write, wireType, zero }: Codec): PutAll {
+function putList(number: number, { write, wireType, zero }: Encoding): PutAll {
   return (writer, value) => {
     const list = value as unknown[];
     for (let at = list.length - 1; at >= 0; at--) {
@@ -88,7 +91,7 @@ function putList(number: number, { write, wireType, zero }: Codec): PutAll {
   };
 }
 
-function putMap(number: number, { write, wireType, zero }: Codec): PutAll {
+function putMap(number: number, { write, wireType, zero }: Encoding): PutAll {
   return (writer, value) => {
     const map = value as Fields;
     const keys = Object.keys(map).sort();
@@ -109,11 +112,10 @@ function putMap(number: number, { write, wireType, zero }: Codec): PutAll {
 }
 
 /** A list within a map is a message with one field, `items`. */
-function mapValue({ of }: FieldSchema, codec: Codec): Codec {
+function mapValue({ of }: FieldSchema, codec: Encoding): Encoding {
   if (of !== "listMap") return codec;
   const put = putList(1, codec);
   return {
-    ...codec,
     wireType: lengthType,
     write(writer, value) {
       const end = writer.size;
@@ -124,11 +126,10 @@ function mapValue({ of }: FieldSchema, codec: Codec): Codec {
   };
 }
 
-function codecOf(type: string): Codec {
+function codecOf(type: string): Encoding {
   if (isScalar(type)) return scalarCodecs[type as Scalar];
   return {
     wireType: lengthType,
-    read: () => undefined,
     write(writer, value) {
       const end = writer.size;
       writeMessage(type, writer, value);

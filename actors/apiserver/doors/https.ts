@@ -8,17 +8,17 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { setImmediate as turn } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { apiError } from "../../../manifests/api-error.ts";
-import { stringifyYaml } from "../../../manifests/index.ts";
 import { errorMessage } from "../../../runtime/errors.ts";
 import type { Log } from "../../../runtime/log.ts";
 import { anonymous, userOfCertificate } from "../authn.ts";
 import { authorizeImpersonation, type Impersonated } from "../authz/impersonation.ts";
+import { jsonType } from "../decode.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ApiReply, type ApiRequest, jsonReply, type User } from "../request.ts";
-import { type Accepted, negotiate } from "./accept.ts";
+import { type Accepted, negotiate, objectOffer, plain, watchOffer } from "./accept.ts";
+import { answer, send } from "./answer.ts";
 import { type Exchange, http1Exchange, http2Exchange } from "./exchange.ts";
 import { serveWatch } from "./https-watch.ts";
 import type { ResourceRoute } from "./routes.ts";
@@ -53,9 +53,6 @@ export interface Streams {
 }
 
 export type Observe = (request: ApiRequest, code: number, seconds: number) => void;
-
-const encoder = new TextEncoder();
-const jsonType = "application/json";
 
 export async function openHttpsDoor(
   config: HttpsConfig,
@@ -167,7 +164,7 @@ class Door {
 
   async #serve(exchange: Exchange): Promise<void> {
     const began = performance.now();
-    let accepted: Accepted = negotiate(undefined);
+    let accepted: Accepted = plain;
     let request: ApiRequest | undefined;
     const reply = await this.#pipeline.catching(async () => {
       const [path, query] = split(exchange.target);
@@ -179,7 +176,9 @@ class Door {
         answer(exchange, page.code, { "content-type": page.contentType }, page.text);
         return answered;
       }
-      accepted = negotiate(header(exchange, "accept"));
+      const offer = route.verb === "watch" ? watchOffer : objectOffer;
+      const protobuf = this.#pipeline.hasProtobuf(route);
+      accepted = negotiate(header(exchange, "accept"), offer({ protobuf }));
       request = await requestOf(exchange, route, query, user, accepted);
       if (route.verb === "watch") {
         await serveWatch(exchange, request, this.#pipeline, this.#site, this.#stallMs);
@@ -251,7 +250,6 @@ function impersonated(headers: Exchange["headers"]): Impersonated | undefined {
 
 /** The exchange has been answered already. */
 const answered: ApiReply = { code: 0, parts: [], warnings: [] };
-const noCache = { "cache-control": "no-cache, private" };
 
 function split(target: string): [string, URLSearchParams] {
   const at = target.indexOf("?");
@@ -275,85 +273,12 @@ async function requestOf(
   route: ResourceRoute,
   query: URLSearchParams,
   user: User,
-  { form }: Accepted,
+  { form, type }: Accepted,
 ): Promise<ApiRequest> {
-  const base = baseRequest(route, query, user);
   const contentType = header(exchange, "content-type") ?? jsonType;
-  if (exchange.method === "GET" || exchange.method === "HEAD")
-    return { ...base, contentType, form };
+  const encoding = type === "protobuf" ? type : undefined;
+  const base = { ...baseRequest(route, query, user), contentType, form, encoding };
+  if (exchange.method === "GET" || exchange.method === "HEAD") return base;
   const agent = header(exchange, "user-agent") ?? "";
-  return { ...base, contentType, form, agent, body: await exchange.body() };
-}
-
-async function send(
-  exchange: Exchange,
-  reply: ApiReply,
-  accepted: Accepted,
-  stallMs: number,
-): Promise<void> {
-  const { warnings } = reply;
-  const headers: Record<string, string | string[]> = { ...noCache };
-  headers["content-type"] = accepted.type === "yaml" ? "application/yaml" : jsonType;
-  if (warnings.length > 0) headers.warning = warnings.map(warningText);
-  if (reply.code === 429 || reply.code === 503) headers["retry-after"] = "1";
-  if (accepted.type === "yaml") {
-    const value: unknown = JSON.parse(Buffer.concat([...reply.parts]).toString());
-    answer(exchange, reply.code, headers, stringifyYaml(value));
-    return;
-  }
-  exchange.head(reply.code, headers);
-  if (exchange.method !== "HEAD") await sendParts(exchange, reply.parts, stallMs);
-  exchange.end();
-}
-
-/** No faster than they are taken; others get their turn between chunks. */
-async function sendParts(
-  exchange: Exchange,
-  parts: Iterable<Uint8Array>,
-  stallMs: number,
-): Promise<void> {
-  let sent: "nothing" | "taken" | "waiting" = "nothing";
-  for (const chunk of chunked(parts)) {
-    if (sent === "taken") await turn();
-    if (sent === "waiting") await exchange.drained();
-    if (exchange.closed) return;
-    sent = exchange.write(chunk) ? "taken" : "waiting";
-    if (sent === "waiting") exchange.limitStall(stallMs);
-  }
-}
-
-/** Small parts travel together: a list is made of many, of which each may need parsing. */
-function* chunked(parts: Iterable<Uint8Array>): Generator<Uint8Array> {
-  let pending: Uint8Array[] = [];
-  let bytes = 0;
-  for (const part of parts) {
-    pending.push(part);
-    bytes += part.length;
-    if (bytes < chunkBytes && pending.length < chunkParts) continue;
-    yield Buffer.concat(pending);
-    pending = [];
-    bytes = 0;
-  }
-  if (pending.length > 0) yield Buffer.concat(pending);
-}
-
-const chunkBytes = 64 * 1024;
-const chunkParts = 200;
-
-/** RFC 7234, as k8s.io/apimachinery NewWarningHeader writes it. */
-function warningText(text: string): string {
-  const escaped = text.replace(/[\r\n\t]/g, " ").replace(/["\\]/g, "\\$&");
-  return `299 - "${escaped}"`;
-}
-
-function answer(
-  exchange: Exchange,
-  code: number,
-  headers: Record<string, string | string[]>,
-  body: string | Uint8Array,
-): void {
-  exchange.head(code, headers);
-  const bytes = typeof body === "string" ? encoder.encode(body) : body;
-  if (exchange.method !== "HEAD") exchange.write(bytes);
-  exchange.end();
+  return { ...base, agent, body: await exchange.body() };
 }

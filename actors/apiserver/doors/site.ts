@@ -11,9 +11,10 @@ import {
 } from "../../../manifests/index.ts";
 import type { Clock, Timer } from "../../../runtime/clock.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
+import { mediaTypes } from "../decode.ts";
 import { pathNotFound } from "../registry/registry.ts";
 import type { User } from "../request.ts";
-import { negotiate } from "./accept.ts";
+import { negotiate, type Offer } from "./accept.ts";
 import { aggregatedForm, type Discovery } from "./discovery.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./routes.ts";
@@ -89,10 +90,16 @@ export function createSite(context: SiteContext): Site {
   };
 }
 
+const discoveryOffer: Offer = {
+  types: ["json", "yaml", "protobuf"],
+  serves: (as, type) => as === "" || (type === "json" && as === aggregatedForm),
+  named: mediaTypes,
+};
+
 function discoveryPage(discovery: Discovery, path: string, exchange: Exchange): Page {
   const { accept } = exchange.headers;
   const header = Array.isArray(accept) ? accept.join(", ") : accept;
-  const { as } = negotiate(header, (asked) => asked === "" || asked === aggregatedForm);
+  const { as } = negotiate(header, discoveryOffer);
   const aggregated = as === aggregatedForm ? discovery.aggregated(path) : undefined;
   if (!aggregated) return { type: "json", code: 200, value: discovery.legacy(path) };
   return {

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { negotiate } from "../../../../actors/apiserver/doors/accept.ts";
 import { routeOf } from "../../../../actors/apiserver/doors/routes.ts";
 
 describe("routes", () => {
@@ -39,27 +38,5 @@ describe("routes", () => {
   test.each(cases)("routes: %s %s", (method, target, expected) => {
     const [path = "", query = ""] = target.split("?");
     expect(routeOf(method, path, new URLSearchParams(query))).toMatchObject(expected);
-  });
-});
-
-describe("accept", () => {
-  const table = "application/json;as=Table;v=v1;g=meta.k8s.io";
-  const cases: [string | undefined, object][] = [
-    [undefined, { type: "json", form: "object" }],
-    ["*/*", { type: "json", form: "object" }],
-    [`${table},application/json`, { form: "table" }],
-    ["application/json;as=Table;v=v9;g=meta.k8s.io,application/json", { form: "object" }],
-    ["application/vnd.kubernetes.protobuf, */*", { type: "json" }],
-    ["application/yaml", { type: "yaml" }],
-    ["application/json; as=PartialObjectMetadataList; v=v1; g=meta.k8s.io", { form: "partial" }],
-  ];
-  test.each(cases)("accept: %s", (header, expected) => {
-    expect(negotiate(header)).toMatchObject(expected);
-  });
-
-  test("accept: nothing that we speak is 406", () => {
-    expect(() => negotiate("application/vnd.kubernetes.protobuf")).toThrow(
-      "only the following media types are accepted",
-    );
   });
 });
