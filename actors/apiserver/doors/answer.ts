@@ -14,6 +14,7 @@ import type { ApiReply } from "../request.ts";
 import type { Accepted } from "./accept.ts";
 import type { Exchange } from "./exchange.ts";
 import { indented } from "./pretty.ts";
+import type { Page } from "./site.ts";
 
 type Headers = Record<string, string | string[]>;
 
@@ -39,17 +40,15 @@ export async function send(
   await sendParts(exchange, reply.code, headers, parts, stallMs);
 }
 
-/** A short answer that is what it is. */
-export function answer(
+/** What is not of the resources, in its own encoding. */
+export async function sendPage(
   exchange: Exchange,
-  code: number,
-  headers: Headers,
-  body: string | Uint8Array,
-): void {
-  exchange.head(code, headers);
-  const bytes = typeof body === "string" ? encoder.encode(body) : body;
-  if (exchange.method !== "HEAD" && bytes.length > 0) exchange.write(bytes);
-  exchange.end();
+  { code, contentType, text, headers }: Extract<Page, { type: "text" }>,
+  stallMs: number,
+): Promise<void> {
+  const body = typeof text === "string" ? encoder.encode(text) : text;
+  const all = { ...noCache, "content-type": contentType, ...headers };
+  await sendParts(exchange, code, all, [body], stallMs);
 }
 
 function encode(

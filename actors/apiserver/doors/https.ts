@@ -18,7 +18,7 @@ import { jsonType } from "../decode.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ApiReply, type ApiRequest, jsonReply, type User } from "../request.ts";
 import { type Accepted, negotiate, objectOffer, plain, watchOffer } from "./accept.ts";
-import { answer, send } from "./answer.ts";
+import { send, sendPage } from "./answer.ts";
 import { type Exchange, http1Exchange, http2Exchange } from "./exchange.ts";
 import { serveWatch } from "./https-watch.ts";
 import type { ResourceRoute } from "./routes.ts";
@@ -172,9 +172,12 @@ class Door {
       const user = await this.#speaker(exchange.socket, exchange.headers);
       if (route.type !== "resource") {
         const page = await this.#site.page(route, exchange, user);
-        if (page.type === "json") return jsonReply(page.code, page.value);
-        answer(exchange, page.code, { "content-type": page.contentType }, page.text);
-        return answered;
+        if (page.type === "text") {
+          await sendPage(exchange, page, this.#stallMs);
+          return answered;
+        }
+        accepted = page.accepted ?? plain;
+        return jsonReply(page.code, page.value);
       }
       const offer = route.verb === "watch" ? watchOffer : objectOffer;
       const protobuf = this.#pipeline.hasProtobuf(route);

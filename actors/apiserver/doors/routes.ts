@@ -21,6 +21,8 @@ export type Route =
   /** A discovery document: its path, without a slash at the end. */
   | { readonly type: "discovery"; readonly path: string }
   | { readonly type: "openapi"; readonly path: string }
+  /** What there is to see. */
+  | { readonly type: "root" }
   | { readonly type: "version" }
   | { readonly type: "metrics" }
   | {
@@ -43,6 +45,8 @@ export function routeOf(method: string, path: string, query: URLSearchParams): R
   if (!tokens) return { type: "unknown" };
   const [first, ...rest] = tokens;
   switch (first) {
+    case undefined:
+      return { type: "root" };
     case "api":
     case "apis":
       return apiRoute(first, rest, method, query);
@@ -68,13 +72,17 @@ function apiRoute(
   query: URLSearchParams,
 ): Route {
   const group = root === "apis" ? (tokens[0] ?? "") : "";
-  const [version = "", ...parts] = root === "apis" ? tokens.slice(1) : tokens;
+  const [version = "", ...below] = root === "apis" ? tokens.slice(1) : tokens;
+  // As watches were asked for before there was a parameter.
+  const isWatch = below[0] === "watch" && below.length > 1;
+  const parts = isWatch ? below.slice(1) : below;
   if (parts.length === 0) {
     const path = [root, ...tokens].join("/");
     return method === "GET" || method === "HEAD" ? { type: "discovery", path } : { type: "method" };
   }
   const place = placeOf(parts);
-  const verb = verbOf(method, place.name, query);
+  const read = isWatch && (method === "GET" || method === "HEAD");
+  const verb = read ? "watch" : isWatch ? undefined : verbOf(method, place.name, query);
   if (!verb) return { type: "method" };
   // Upstream treats the name of a watched object as a field selector; so do we, by the name.
   return { type: "resource", verb, group, version, ...place };

@@ -33,7 +33,17 @@ describe("routes", () => {
     ["TRACE", "/api/v1/pods", { type: "method" }],
     ["GET", "/readyz/store-objects", { type: "health", check: "readyz", part: "store-objects" }],
     ["GET", "/openapi/v3/apis/apps/v1", { type: "openapi", path: "v3/apis/apps/v1" }],
-    ["GET", "/", { type: "unknown" }],
+    ["GET", "/", { type: "root" }],
+    ["GET", "/logs", { type: "unknown" }],
+    [
+      "GET",
+      "/api/v1/watch/namespaces/a/pods/b",
+      { ...pods, verb: "watch", namespace: "a", name: "b" },
+    ],
+    ["GET", "/apis/apps/v1/watch/deployments", { verb: "watch", resource: "deployments" }],
+    ["POST", "/api/v1/watch/pods", { type: "method" }],
+    ["HEAD", "/api/v1/pods", { ...pods, verb: "list" }],
+    ["OPTIONS", "/api/v1/pods", { type: "method" }],
   ];
   test.each(cases)("routes: %s %s", (method, target, expected) => {
     const [path = "", query = ""] = target.split("?");
