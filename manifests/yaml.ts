@@ -75,6 +75,7 @@ export function parseManifests(text: string): unknown[] {
   const values: unknown[] = [];
   for (const document of parsed) {
     const fault = document.errors[0];
+    if (fault?.message.includes("call stack")) throw tooDeep(fault);
     if (fault) throw new SyntaxFault(describe(text, fault.pos[0], fault.message), { cause: fault });
     const value = expand(() => document.toJS({ maxAliasCount: MAX_ALIASES }));
     if (value !== null && value !== undefined) values.push(value);
@@ -95,8 +96,12 @@ function within<T>(parse: () => T): T {
     return parse();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new SyntaxFault("yaml: exceeded max depth", { cause: error });
+    throw tooDeep(error);
   }
+}
+
+function tooDeep(cause: unknown): SyntaxFault {
+  return new SyntaxFault("yaml: exceeded max depth", { cause });
 }
 
 function expand(toJs: () => unknown): unknown {

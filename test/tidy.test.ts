@@ -33,6 +33,7 @@ const edges = [
   "actors/apiserver/doors/digest.ts",
   "actors/apiserver/doors/exchange.ts",
   "actors/apiserver/doors/https.ts",
+  "actors/apiserver/doors/limits.ts",
   "actors/apiserver/doors/terminal.ts",
   "actors/cli/",
   "actors/dns/server.ts",

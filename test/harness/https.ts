@@ -7,6 +7,7 @@ import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { httpsEdge } from "../../actors/apiserver/doors/edge.ts";
+import type { HttpsConfig } from "../../actors/apiserver/doors/https.ts";
 import { ensureTools } from "../../deploy/setup/index.ts";
 import {
   createAuthority,
@@ -66,7 +67,7 @@ export const admin: TestUser = { user: "wherry-admin", groups: ["system:masters"
 
 export async function startHttpsApi(
   config: TestApiConfig = {},
-  door: { stallMs?: number } = {},
+  door: Pick<HttpsConfig, "stallMs" | "patience"> = {},
 ): Promise<TestHttpsApi> {
   const dir = await mkdtemp(join(tmpdir(), "wherry-api-"));
   const authority = await createAuthority({ commonName: "test", ...validity });

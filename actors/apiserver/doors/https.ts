@@ -21,6 +21,7 @@ import { type Accepted, negotiate, objectOffer, plain, watchOffer } from "./acce
 import { send, sendPage } from "./answer.ts";
 import { type Exchange, http1Exchange, http2Exchange } from "./exchange.ts";
 import { serveWatch } from "./https-watch.ts";
+import { applyLimits, limitsOf, type Patience, patience } from "./limits.ts";
 import type { ResourceRoute } from "./routes.ts";
 import { routeOf } from "./routes.ts";
 import type { Site } from "./site.ts";
@@ -35,6 +36,7 @@ export interface HttpsConfig {
   readonly ca: string;
   /** How long a client may take nothing of an answer. Default: a minute. */
   readonly stallMs?: number;
+  readonly patience?: Partial<Patience>;
 }
 
 export interface HttpsDoor {
@@ -62,7 +64,9 @@ export async function openHttpsDoor(
   observe: Observe,
   log: Log,
 ): Promise<HttpsDoor> {
+  const wait = { ...patience, ...config.patience };
   const server = createSecureServer({
+    ...limitsOf(wait),
     allowHTTP1: true,
     requestCert: true,
     // Without a certificate one is anonymous, and told so by the API rather than by TLS.
@@ -70,12 +74,11 @@ export async function openHttpsDoor(
     key: config.key,
     cert: config.cert,
     ca: config.ca,
-    maxSessionMemory: 64,
-    settings: { maxConcurrentStreams: 1_000 },
   });
+  applyLimits(server, wait);
   const stallMs = config.stallMs ?? 60_000;
   const door = new Door(pipeline, site, streams, observe, log, stallMs);
-  const release = attach(server, door);
+  const release = attach(server, door, wait.bodyMs);
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
   return {
@@ -89,7 +92,7 @@ export async function openHttpsDoor(
 }
 
 /** Returns what ends every connection. */
-function attach(server: Http2SecureServer, door: Door): () => void {
+function attach(server: Http2SecureServer, door: Door, bodyMs: number): () => void {
   const sockets = new Set<Duplex>();
   const sessions = new Set<ServerHttp2Session>();
   server.on("secureConnection", (socket: TLSSocket) => {
@@ -103,12 +106,12 @@ function attach(server: Http2SecureServer, door: Door): () => void {
     session.once("close", () => sessions.delete(session));
   });
   server.on("request", (request: unknown, response: unknown) => {
-    door.serve(http1Exchange(request as IncomingMessage, response as ServerResponse));
+    door.serve(http1Exchange(request as IncomingMessage, response as ServerResponse, bodyMs));
   });
   // A request listener brings the compatibility layer for HTTP/2 with it, which costs twice the
   // objects for each request; streams are served as they are.
   server.removeAllListeners("stream");
-  server.on("stream", (stream, headers) => door.serve(http2Exchange(stream, headers)));
+  server.on("stream", (stream, headers) => door.serve(http2Exchange(stream, headers, bodyMs)));
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     void door.upgrade(request, socket, head);
