@@ -148,6 +148,8 @@ describe("encodings: protobuf as client-go speaks it", () => {
   });
 
   test("protobuf: a watch comes in frames with their length before them", async () => {
+    const metadata = { namespace: "default", name: "framed", labels: { set: "framed" } };
+    await api.create(ConfigMap, { metadata, data: { a: "1" } });
     const query = "watch=true&allowWatchBookmarks=true&timeoutSeconds=2&labelSelector=set%3Dframed";
     const frames: { type: string; object: ReturnType<typeof read> }[] = [];
     const { key, cert } = await env.credentials(admin);
@@ -167,14 +169,14 @@ describe("encodings: protobuf as client-go speaks it", () => {
       });
       request.on("error", reject);
     });
-    const metadata = { namespace: "default", name: "framed", labels: { set: "framed" } };
-    await api.create(ConfigMap, { metadata, data: { a: "1" } });
-    await waitFor("the object", () => frames[0]);
+    await waitFor("what is there", () => frames[1]);
     await api.delete(ConfigMap, "default/framed");
     expect(await ended).toBe(`${protobuf};stream=watch`);
-    expect(frames.map(({ type }) => type)).toEqual(["ADDED", "DELETED", "BOOKMARK"]);
+    expect(frames.map(({ type }) => type)).toEqual(["ADDED", "BOOKMARK", "DELETED", "BOOKMARK"]);
     expect(frames[0]?.object).toMatchObject({ kind: "ConfigMap", data: { a: "1" } });
-    expect(Number(frames[2]?.object.metadata.resourceVersion)).toBeGreaterThan(0);
+    const marked = { "k8s.io/initial-events-end": "true" };
+    expect(frames[1]?.object.metadata.annotations).toEqual(marked);
+    expect(Number(frames[3]?.object.metadata.resourceVersion)).toBeGreaterThan(0);
   });
 
   test("protobuf: a watch of what is gone says so in a frame", async () => {
