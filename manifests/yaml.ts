@@ -96,7 +96,7 @@ export function parseManifests(text: string): unknown[] {
 
 /**
  * A document of a million values takes the parser ten seconds in which nobody else is served. No manifest comes near
- * this, and JSON has no such limit.
+ * this. Differs from Kubernetes: there only the size is limited.
  */
 const MAX_NODES = 250_000;
 

@@ -99,7 +99,10 @@ export function createSite(context: SiteContext): Site {
 
 const ping = "ping";
 
-/** Alive is who can answer; ready is who can serve. After k8s: apiserver/pkg/server/healthz. */
+/**
+ * After k8s: apiserver/pkg/server/healthz. Differs from Kubernetes: alive is who can answer, whatever
+ * the store does, for to be started anew would not help; ready is who can serve.
+ */
 function health(
   checks: SiteContext["checks"],
   kind: "healthz" | "livez" | "readyz",
