@@ -28,7 +28,7 @@ interface Message {
 }
 
 const cachedObjects = 2_000;
-const cachedMessageBytes = 32 * 1024 * 1024;
+const cachedMessageBytes = 64 * 1024 * 1024;
 const noLabels = {};
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();

@@ -88,11 +88,10 @@ async function sendParts(
   parts: Iterable<Uint8Array>,
   stallMs: number,
 ): Promise<void> {
-  const body = paced(chunked(parts));
-  const { start, isLong } = await startOf(body);
+  const body = paced(exchange, chunked(parts));
+  const { start, bytes, isLong } = await startOf(body);
   const compressed = isLong && acceptsGzip(exchange);
-  const how: Headers = compressed ? { "content-encoding": "gzip", vary: "Accept-Encoding" } : {};
-  exchange.head(code, { ...headers, ...how });
+  exchange.head(code, { ...headers, ...(isLong ? framing(compressed) : sized(code, bytes)) });
   if (exchange.method === "HEAD") {
     exchange.end();
     return;
@@ -121,19 +120,33 @@ async function writeAll(
   }
 }
 
+function framing(compressed: boolean): Headers {
+  return compressed ? { "content-encoding": "gzip", vary: "Accept-Encoding" } : {};
+}
+
+function sized(code: number, bytes: number): Headers {
+  return code === notModified ? {} : { "content-length": String(bytes) };
+}
+
+const notModified = 304;
+
+interface Start {
+  readonly start: Uint8Array[];
+  readonly bytes: number;
+  readonly isLong: boolean;
+}
+
 /** Enough to know whether there is much. */
-async function startOf(
-  body: AsyncGenerator<Uint8Array>,
-): Promise<{ start: Uint8Array[]; isLong: boolean }> {
+async function startOf(body: AsyncGenerator<Uint8Array>): Promise<Start> {
   const start: Uint8Array[] = [];
   let bytes = 0;
   while (bytes <= compressedBytes) {
     const { value, done } = await body.next();
-    if (done) return { start, isLong: false };
+    if (done) return { start, bytes, isLong: false };
     start.push(value);
     bytes += value.length;
   }
-  return { start, isLong: true };
+  return { start, bytes, isLong: true };
 }
 
 function acceptsGzip({ headers }: Exchange): boolean {
@@ -141,11 +154,15 @@ function acceptsGzip({ headers }: Exchange): boolean {
   return codings.some((coding) => coding.trim() === "gzip");
 }
 
-/** Others get their turn between chunks. */
-async function* paced(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** Others get their turn between chunks. Nothing more is made for a client that is gone. */
+async function* paced(
+  exchange: Exchange,
+  chunks: Iterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
   let first = true;
   for (const chunk of chunks) {
     if (!first) await turn();
+    if (exchange.closed) return;
     first = false;
     if (chunk.length > 0) yield chunk;
   }

@@ -75,11 +75,11 @@ describe("present: protobuf", () => {
 
   test("present: a list longer than what is kept says beforehand how long it is all the same", () => {
     const objects = new Objects(clock);
-    const long = "x".repeat(1024 * 1024);
-    const entries = Array.from({ length: 40 }, (_, at) => entryOf(`o${at}${long}`, at + 1));
-    const list = presentList(objects, resource, entries, { resourceVersion: "40" }, protobuf);
+    const long = "x".repeat(512 * 1024);
+    const entries = Array.from({ length: 80 }, (_, at) => entryOf(`o${at}${long}`, at + 1));
+    const list = presentList(objects, resource, entries, { resourceVersion: "80" }, protobuf);
     const { items } = parseProtobuf(Buffer.concat([...list])) as { items: unknown[] };
-    expect(items).toHaveLength(40);
+    expect(items).toHaveLength(80);
   });
 
   test("present: bookmarks are of the form that was asked for", () => {
