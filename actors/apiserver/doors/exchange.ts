@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { apiError } from "../../../manifests/api-error.ts";
+import { ApiError, apiError } from "../../../manifests/api-error.ts";
 import { maxBodyBytes, tooLarge } from "../decode.ts";
 
 export interface Exchange {
@@ -68,6 +68,7 @@ export function http2Exchange(
   headers: IncomingHttpHeaders,
   bodyMs: number,
 ): Exchange {
+  let isLate = false;
   // A reset by the peer is how most watches end.
   stream.on("error", () => stream.close(constants.NGHTTP2_CANCEL));
   return {
@@ -75,7 +76,11 @@ export function http2Exchange(
     target: headers[":path"] ?? "/",
     headers,
     socket: stream.session?.socket as TLSSocket,
-    body: () => collect(stream, bodyMs),
+    body: () =>
+      collect(stream, bodyMs).catch((error: unknown) => {
+        isLate = error instanceof ApiError && error.reason === "Timeout";
+        throw error;
+      }),
     head: (code, answer) => {
       if (!stream.destroyed && !stream.closed) stream.respond({ ":status": code, ...answer });
     },
@@ -83,9 +88,9 @@ export function http2Exchange(
     drained: () => drained(stream, () => stream.closed || stream.destroyed),
     end: () => {
       if (stream.destroyed) return;
-      // Who is still sending need not go on.
-      if (!stream.readableEnded) stream.once("finish", () => stream.close());
       stream.end();
+      // A stream stays open for as long as the peer is sending. Not at once: the answer is on its way.
+      if (isLate) setTimeout(() => stream.close(), lingerMs).unref();
     },
     limitStall: (delayMs) => {
       stream.removeAllListeners("timeout");
@@ -100,6 +105,8 @@ export function http2Exchange(
     },
   };
 }
+
+const lingerMs = 1_000;
 
 /** What is too much is read to its end and dropped: who still sends would not hear our answer. */
 function collect(source: Readable, bodyMs: number): Promise<Uint8Array> {
