@@ -88,6 +88,14 @@ async function sendParts(
   parts: Iterable<Uint8Array>,
   stallMs: number,
 ): Promise<void> {
+  // Nearly every answer is one short piece, for which all that follows would be a detour.
+  const whole = onlyOf(parts);
+  if (whole && whole.length <= compressedBytes) {
+    exchange.head(code, { ...headers, ...sized(code, whole.length) });
+    if (exchange.method !== "HEAD" && whole.length > 0) exchange.write(whole);
+    exchange.end();
+    return;
+  }
   const body = paced(exchange, chunked(parts));
   const { start, bytes, isLong } = await startOf(body);
   const compressed = isLong && acceptsGzip(exchange);
@@ -118,6 +126,10 @@ async function writeAll(
     exchange.limitStall(stallMs);
     await exchange.drained();
   }
+}
+
+function onlyOf(parts: Iterable<Uint8Array>): Uint8Array | undefined {
+  return Array.isArray(parts) && parts.length === 1 ? parts[0] : undefined;
 }
 
 function framing(compressed: boolean): Headers {
