@@ -3,6 +3,8 @@
  *
  * One pass over a text that JSON.parse has already accepted, so the grammar itself need not be checked again.
  */
+import { SyntaxFault } from "./yaml.ts";
+
 interface Level {
   /** The keys met, or undefined in a list. */
   keys: Set<string> | undefined;
@@ -13,7 +15,10 @@ interface Level {
   expectKey: boolean;
 }
 
-/** One entry for each, such as `duplicate field "spec.replicas"`. */
+/** As deep as Go reads JSON. */
+const maxDepth = 10_000;
+
+/** One entry for each, such as `duplicate field "spec.replicas"`. Throws SyntaxFault for a text that is too deep. */
 export function findDuplicateFields(json: string): string[] {
   const found: string[] = [];
   const levels: Level[] = [];
@@ -22,9 +27,11 @@ export function findDuplicateFields(json: string): string[] {
     switch (json[at]) {
       case "{":
         levels.push(open(level, new Set()));
+        assertDepth(levels);
         break;
       case "[":
         levels.push(open(level, undefined));
+        assertDepth(levels);
         break;
       case "}":
       case "]":
@@ -43,6 +50,10 @@ export function findDuplicateFields(json: string): string[] {
     }
   }
   return found;
+}
+
+function assertDepth(levels: readonly Level[]): void {
+  if (levels.length > maxDepth) throw new SyntaxFault("exceeded max depth");
 }
 
 function open(parent: Level | undefined, keys: Set<string> | undefined): Level {

@@ -7,7 +7,6 @@ import type { Kind, KubeObject } from "./kinds/kind.ts";
 import type {
   CertificateSigningRequest,
   Event,
-  EventsEvent,
   Job,
   Namespace,
   Node,
@@ -15,6 +14,7 @@ import type {
   ReplicaSet,
   ReplicationController,
   Secret,
+  Service,
 } from "./schema/types.generated.ts";
 import { SelectorError } from "./selectors.ts";
 
@@ -39,10 +39,16 @@ const BY_TYPE: Record<string, Getters<never>> = {
     "spec.hostNetwork": (pod: Pod) => pod.spec.hostNetwork ?? false,
     "status.phase": (pod: Pod) => pod.status?.phase,
     "status.podIP": (pod: Pod) => pod.status?.podIP,
+    // Upstream takes the name, and no pod has a value for it.
+    "status.podIPs": () => "",
     "status.nominatedNodeName": (pod: Pod) => pod.status?.nominatedNodeName,
   },
   "core.v1.Node": { "spec.unschedulable": (node: Node) => node.spec.unschedulable ?? false },
   "core.v1.Namespace": { "status.phase": (namespace: Namespace) => namespace.status?.phase },
+  "core.v1.Service": {
+    "spec.clusterIP": (service: Service) => service.spec.clusterIP,
+    "spec.type": (service: Service) => service.spec.type,
+  },
   "core.v1.Secret": { type: (secret: Secret) => secret.type },
   "core.v1.ReplicationController": {
     "status.replicas": (rc: ReplicationController) => rc.status?.replicas ?? 0,
@@ -65,23 +71,29 @@ const BY_TYPE: Record<string, Getters<never>> = {
     source: (event: Event) => event.source?.component || event.reportingComponent,
     type: (event: Event) => event.type,
   },
-  "events.v1.Event": {
-    "regarding.kind": (event: EventsEvent) => event.regarding?.kind,
-    "regarding.namespace": (event: EventsEvent) => event.regarding?.namespace,
-    "regarding.name": (event: EventsEvent) => event.regarding?.name,
-    "regarding.uid": (event: EventsEvent) => event.regarding?.uid,
-    "regarding.apiVersion": (event: EventsEvent) => event.regarding?.apiVersion,
-    "regarding.resourceVersion": (event: EventsEvent) => event.regarding?.resourceVersion,
-    "regarding.fieldPath": (event: EventsEvent) => event.regarding?.fieldPath,
-    reason: (event: EventsEvent) => event.reason,
-    reportingController: (event: EventsEvent) => event.reportingController,
-    type: (event: EventsEvent) => event.type,
-  },
 };
 
 /** Old clients' names for what has another one now. */
 const ALIASES: Record<string, Record<string, string>> = {
   "core.v1.Pod": { "spec.host": "spec.nodeName" },
+};
+
+/** The fields of a version that is stored as another, and what they are called there. */
+const NAMES: Record<string, Record<string, string>> = {
+  "events.v1.Event": {
+    "metadata.name": "metadata.name",
+    "metadata.namespace": "metadata.namespace",
+    "regarding.kind": "involvedObject.kind",
+    "regarding.namespace": "involvedObject.namespace",
+    "regarding.name": "involvedObject.name",
+    "regarding.uid": "involvedObject.uid",
+    "regarding.apiVersion": "involvedObject.apiVersion",
+    "regarding.resourceVersion": "involvedObject.resourceVersion",
+    "regarding.fieldPath": "involvedObject.fieldPath",
+    reason: "reason",
+    reportingController: "reportingComponent",
+    type: "type",
+  },
 };
 
 /** The fields that objects of the kind may be selected by. */
@@ -104,9 +116,12 @@ function hasNamespace(kind: Kind): boolean {
   return kind.namespaced || BY_TYPE[kind.typeName] === undefined;
 }
 
-/** Reads a selector for a kind. Throws SelectorError, also for a field that the kind cannot be selected by. */
-export function parseFieldSelector(kind: Kind, text: string): FieldSelector {
-  const fields = selectableFields(kind);
+/**
+ * Reads a selector for a kind, which may be stored as another. Throws SelectorError, also for a field that the kind
+ * cannot be selected by.
+ */
+export function parseFieldSelector(kind: Kind, text: string, stored = kind): FieldSelector {
+  const fields = selectableFields(stored);
   return splitTerms(text).map((term) => {
     const match = /^((?:[^=!\\]|\\.)*?)(==|!=|=)([\s\S]*)$/.exec(term);
     if (!match) {
@@ -114,11 +129,19 @@ export function parseFieldSelector(kind: Kind, text: string): FieldSelector {
       throw new SelectorError(reason);
     }
     const [, written = "", operator, value = ""] = match;
-    const field = ALIASES[kind.typeName]?.[written] ?? written;
+    const names = NAMES[kind.typeName];
+    const field = names ? (names[written] ?? "") : (ALIASES[kind.typeName]?.[written] ?? written);
     const at = fields.indexOf(field);
-    if (at < 0) throw new SelectorError(`field label not supported: ${written}`);
+    if (at < 0) throw new SelectorError(unsupported(stored, written));
     return { field, at, operator: operator === "!=" ? "!=" : "=", value: unescapeValue(value) };
   });
+}
+
+/** In other words for kinds without a list of their own (k8s:apimachinery/pkg/runtime/conversion.go). */
+function unsupported({ typeName }: Kind, label: string): string {
+  if (BY_TYPE[typeName]) return `field label not supported: ${label}`;
+  const quoted = JSON.stringify(label);
+  return `${quoted} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }
 
 /** A comma behind a backslash is part of a value. */

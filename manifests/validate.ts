@@ -19,6 +19,7 @@ export {
   aggregateMessage,
   type FieldError,
   type FieldErrorReason,
+  FieldErrors,
   fieldErrorBody,
   fieldErrorMessage,
   invalidStatus,

@@ -5,7 +5,16 @@
  * tried against: `yes` and `off` are booleans and `0777` is octal; but no base-60 numbers and no timestamps. What is
  * written quotes every string that either version of YAML would read as something else.
  */
-import { parseAllDocuments, type Scalar, type ScalarTag, stringify, type Tags } from "yaml";
+import {
+  type Document,
+  isScalar,
+  parseAllDocuments,
+  type Scalar,
+  type ScalarTag,
+  stringify,
+  type Tags,
+  visit,
+} from "yaml";
 
 /** The text is not YAML or JSON, or is not safe to expand; `message` names the line. */
 export class SyntaxFault extends Error {
@@ -64,29 +73,72 @@ const OPTIONS = {
   schema: "core",
   customTags: tagSet,
   merge: true,
-  uniqueKeys: true,
+  // Checked here: the library compares each key with every other one.
+  uniqueKeys: false,
   prettyErrors: false,
   logLevel: "silent",
 } as const;
 
 /** The documents of a text, empty ones left out. Throws SyntaxFault. */
 export function parseManifests(text: string): unknown[] {
-  const parsed = parseAllDocuments(text, OPTIONS);
+  const parsed = within(() => parseAllDocuments(text, OPTIONS));
   const values: unknown[] = [];
   for (const document of parsed) {
     const fault = document.errors[0];
+    if (fault?.message.includes("call stack")) throw tooDeep(fault);
     if (fault) throw new SyntaxFault(describe(text, fault.pos[0], fault.message), { cause: fault });
+    assertUniqueKeys(text, document);
     const value = expand(() => document.toJS({ maxAliasCount: MAX_ALIASES }));
     if (value !== null && value !== undefined) values.push(value);
   }
   return values;
 }
 
+/**
+ * A document of a million values takes the parser ten seconds in which nobody else is served. No manifest comes near
+ * this. Differs from Kubernetes: there only the size is limited.
+ */
+const MAX_NODES = 250_000;
+
 /** One document, as an API server takes it. Throws SyntaxFault. */
 export function parseYaml(text: string): unknown {
+  let nodes = 0;
+  for (const _mark of text.matchAll(/[\n,:[{]/g)) nodes++;
+  if (nodes > MAX_NODES) throw new SyntaxFault("yaml: the document has too many values: send JSON");
   const values = parseManifests(text);
   if (values.length > 1) throw new SyntaxFault("expected one document, found several");
   return values[0];
+}
+
+/** What is nested so deeply that the parser's stack ends is no document. */
+function within<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw tooDeep(error);
+  }
+}
+
+function tooDeep(cause: unknown): SyntaxFault {
+  return new SyntaxFault("yaml: exceeded max depth", { cause });
+}
+
+/** As Go's library words it. */
+function assertUniqueKeys(text: string, document: Document): void {
+  visit(document, {
+    Map(_, map) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key) || key.value === "<<") continue;
+        if (seen.has(key.value)) {
+          const message = `key ${JSON.stringify(key.value)} already set in map`;
+          throw new SyntaxFault(describe(text, key.range?.[0] ?? 0, message));
+        }
+        seen.add(key.value);
+      }
+    },
+  });
 }
 
 function expand(toJs: () => unknown): unknown {

@@ -29,8 +29,11 @@ const code = new Map([...sources].map(([file, text]) => [file, withoutComments(t
 
 /** Drivers and doors: the only files under actors/ that touch the machine. */
 const edges = [
+  "actors/apiserver/doors/answer.ts",
+  "actors/apiserver/doors/digest.ts",
   "actors/apiserver/doors/exchange.ts",
   "actors/apiserver/doors/https.ts",
+  "actors/apiserver/doors/limits.ts",
   "actors/apiserver/doors/oidc-keys.ts",
   "actors/apiserver/doors/terminal.ts",
   "actors/cli/",

@@ -24,9 +24,9 @@ import {
 } from "./metadata.ts";
 import type { Objects } from "./objects.ts";
 import { haveSameOwners, managerOf, type Own, ownByUpdate, ownersAsGiven } from "./owners.ts";
-import { formOf } from "./present.ts";
+import { formOf, presentReply } from "./present.ts";
 import { entryOf, nameOf, type Resource } from "./registry/registry.ts";
-import { type ApiReply, type ApiRequest, bytesReply, dryRunOption, jsonReply } from "./request.ts";
+import { type ApiReply, type ApiRequest, dryRunOption, jsonReply } from "./request.ts";
 import {
   type Attempt,
   admissionContextOf,
@@ -297,7 +297,7 @@ function reply(
     return jsonReply(options.code ?? code, options.show(object), warnings);
   }
   if (request.form === "object") {
-    return bytesReply(code, context.objects.bytes(resource, stored), warnings);
+    return presentReply(code, context.objects, resource, stored, request, warnings);
   }
   return shown(context, resource, context.objects.shown(resource, stored), request, code, warnings);
 }

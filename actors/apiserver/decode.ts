@@ -14,7 +14,7 @@ import {
   SyntaxFault,
   strictMessage,
 } from "../../manifests/index.ts";
-import { ProtobufError, parseProtobuf } from "../../manifests/protobuf.ts";
+import { hasProtobuf, ProtobufError, parseProtobuf } from "../../manifests/protobuf/index.ts";
 import type { ApiRequest } from "./request.ts";
 
 /** As upstream's default for a request body (k8s: apiserver's MaxRequestBodyBytes). */
@@ -27,9 +27,10 @@ export interface DecodedBody {
   readonly warnings: string[];
 }
 
-const jsonType = "application/json";
-const protobufType = "application/vnd.kubernetes.protobuf";
-const yamlTypes = ["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"];
+export const jsonType = "application/json";
+export const yamlType = "application/yaml";
+export const protobufType = "application/vnd.kubernetes.protobuf";
+const yamlTypes = [yamlType, "application/x-yaml", "text/yaml", "text/x-yaml"];
 const text = new TextDecoder();
 
 export function fieldValidation(query: URLSearchParams): FieldValidation {
@@ -87,10 +88,13 @@ export function parseBody(
   assertSize(request.body);
   const type = mediaType(request.contentType);
   try {
-    if (type === protobufType) return { value: parseProtobuf(request.body), duplicates: [] };
+    if (type === protobufType) {
+      if (kind && !hasProtobuf(kind.typeName)) throw unsupportedMediaType([jsonType, yamlType]);
+      return { value: parseProtobuf(request.body, kind), duplicates: [] };
+    }
     const body = text.decode(request.body);
     if (yamlTypes.includes(type)) return { value: parseYaml(body), duplicates: [] };
-    if (type !== "" && type !== jsonType) throw unsupportedMediaType(type);
+    if (type !== "" && type !== jsonType) throw unsupportedMediaType();
     return { value: parseJson(body), duplicates: findDuplicateFields(body) };
   } catch (error) {
     if (!(error instanceof SyntaxFault || error instanceof ProtobufError)) throw error;
@@ -114,18 +118,13 @@ export function tooLarge(): Error {
   return apiError("RequestEntityTooLarge", message);
 }
 
-export function unsupportedMediaType(
-  type: string,
-  supported: readonly string[] = jsonAndYaml,
-): Error {
-  return apiError(
-    "UnsupportedMediaType",
-    `the body of the request was in an unknown format - accepted media types include: ${supported.join(", ")}` +
-      (type ? ` (got ${type})` : ""),
-  );
-}
+/** The media types of whole objects, both ways. */
+export const mediaTypes: readonly string[] = [jsonType, yamlType, protobufType];
 
-const jsonAndYaml = [jsonType, "application/yaml", protobufType];
+export function unsupportedMediaType(supported: readonly string[] = mediaTypes): Error {
+  const why = "the body of the request was in an unknown format - accepted media types include: ";
+  return apiError("UnsupportedMediaType", why + supported.join(", "));
+}
 
 /** A body must not say that it is something else than what the path says. */
 function assertType(kind: Kind, value: unknown): void {

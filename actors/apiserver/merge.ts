@@ -76,7 +76,7 @@ export function patchValue<T>(
 ): (current: object) => T {
   const type = mediaType(request.contentType);
   const format = formats[type];
-  if (!format) throw unsupportedMediaType("", accepted);
+  if (!format) throw unsupportedMediaType(accepted);
   const { body } = request;
   const { value: patch, duplicates } = parseBody({ body, contentType: "application/json" });
   if (patch === undefined || patch === null || typeof patch !== "object") {

@@ -7,6 +7,7 @@
 
 import { LRUCache } from "lru-cache";
 import { type KubeObject, SPLICE_OFFSET, selectableValues } from "../../manifests/index.ts";
+import { encodeMessage } from "../../manifests/protobuf/index.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Entry } from "../../runtime/store/store.ts";
 import type { Resource } from "./registry/registry.ts";
@@ -20,7 +21,14 @@ export interface Columns {
   readonly fields: readonly string[];
 }
 
+interface Message {
+  readonly typeName: string;
+  readonly sequence: number;
+  readonly bytes: Uint8Array;
+}
+
 const cachedObjects = 2_000;
+const cachedMessageBytes = 64 * 1024 * 1024;
 const noLabels = {};
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -33,6 +41,11 @@ export class Objects {
    * replaced it: read once, when a selector first asks, and gone with the bytes.
    */
   readonly #columns = new WeakMap<Uint8Array, Columns>();
+  /** By the same bytes, but only the newest: whoever lists a kind lists it again. */
+  readonly #messages = new LRUCache<Uint8Array, Message>({
+    maxSize: cachedMessageBytes,
+    sizeCalculation: ({ bytes }) => bytes.length + 1,
+  });
   #parses = 0;
 
   constructor(clock: Clock) {
@@ -81,6 +94,23 @@ export class Objects {
   bytes(resource: Resource, stored: Stored): Uint8Array {
     if (!resource.kind.conversion) return withResourceVersion(stored.value, stored.sequence);
     return encoder.encode(JSON.stringify(this.shown(resource, stored)));
+  }
+
+  /** The protobuf message of `shown`, without its envelope. */
+  message(resource: Resource, stored: Stored): Uint8Array {
+    const { typeName } = resource.kind;
+    const { value, sequence } = stored;
+    const known = this.#messages.get(value);
+    if (known?.typeName === typeName && known.sequence === sequence) return known.bytes;
+    const bytes = encodeMessage(typeName, this.#fresh(resource, stored));
+    this.#messages.set(value, { typeName, sequence, bytes });
+    return bytes;
+  }
+
+  /** As `shown`, but nobody else's: a long list must not drive out what writes need. */
+  #fresh(resource: Resource, { value, sequence }: Stored): KubeObject {
+    const object = this.#parse(withResourceVersion(value, sequence));
+    return resource.kind.conversion ? resource.kind.conversion.fromStored(object) : object;
   }
 
   #parse(bytes: Uint8Array): KubeObject {

@@ -6,6 +6,7 @@
 
 import { ApiError, apiError } from "../../manifests/api-error.ts";
 import { Binding, subresource } from "../../manifests/index.ts";
+import { hasProtobuf } from "../../manifests/protobuf/index.ts";
 import type { Log } from "../../runtime/log.ts";
 import { applyObject } from "./apply.ts";
 import type { Authenticator } from "./authn/authenticator.ts";
@@ -28,6 +29,8 @@ export interface Pipeline {
   /** Rejects with an ApiError, or with whatever broke. */
   handle(request: ApiRequest, limits?: ReadLimits): Promise<ApiReply>;
   watch(request: ApiRequest, sink: WatchSink): Promise<OpenedWatch>;
+  /** Whether what is served there has a protobuf form; who asks for what is not there is told that first. */
+  hasProtobuf(place: Pick<ApiRequest, "group" | "version" | "resource">): boolean;
   /** What `act` answers, or the Status of what it threw. */
   catching(act: () => Promise<ApiReply>): Promise<ApiReply>;
 }
@@ -65,17 +68,32 @@ export function createPipeline(context: PipelineContext): Pipeline {
       return await openWatch(context, resource, request, sink);
     },
 
+    hasProtobuf({ group, version, resource }) {
+      const served = context.registry.get(group, version, resource);
+      return served === undefined || hasProtobuf(served.kind.typeName);
+    },
+
     async catching(act) {
       try {
         return await act();
       } catch (error) {
         if (error instanceof ApiError) return errorReply(error);
+        if (isStackOverflow(error)) {
+          return errorReply(
+            apiError("BadRequest", "exceeded max depth", undefined, { cause: error }),
+          );
+        }
         context.log.error("Failed to answer a request", { error });
         const why = error instanceof Error ? error.message : String(error);
         return errorReply(apiError("InternalError", `Internal error occurred: ${why}`));
       }
     },
   };
+}
+
+/** What nests deeper than our stack reaches is the request's fault, wherever it was met. */
+function isStackOverflow(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes("call stack");
 }
 
 async function handleObject(

@@ -1,15 +1,25 @@
-/** The forms of an answer: the object's own bytes, a Table, or its metadata alone. */
+/**
+ * The forms of an answer: the object itself, a Table, or its metadata alone; as JSON, which an
+ * object is stored in, or as protobuf.
+ */
 
 import { type KubeObject, tableOf } from "../../manifests/index.ts";
+import {
+  encodeMessage,
+  encodeProtobuf,
+  encodeWatchFrame,
+  envelope,
+} from "../../manifests/protobuf/index.ts";
 import type { Change, Entry } from "../../runtime/store/store.ts";
+import { listMessage } from "./list-message.ts";
 import type { Objects } from "./objects.ts";
 import type { ListMeta } from "./read.ts";
 import type { Resource } from "./registry/registry.ts";
-import type { ApiRequest } from "./request.ts";
+import type { ApiReply, ApiRequest } from "./request.ts";
 
 export type FrameType = "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
 type Stored = Pick<Entry, "key" | "value" | "sequence">;
-type Wanted = Pick<ApiRequest, "form" | "query">;
+export type Wanted = Pick<ApiRequest, "form" | "query" | "encoding">;
 
 const encoder = new TextEncoder();
 const comma = encoder.encode(",");
@@ -28,10 +38,32 @@ export function presentObject(
   stored: Stored,
   wanted: Wanted,
 ): Uint8Array {
-  if (wanted.form === "object") return objects.bytes(resource, stored);
-  return encoder.encode(
-    JSON.stringify(formOf(objects, resource, objects.shown(resource, stored), wanted)),
-  );
+  if (wanted.form === "object") {
+    if (wanted.encoding !== "protobuf") return objects.bytes(resource, stored);
+    return envelope(resource.kind, objects.message(resource, stored));
+  }
+  return encoded(formOf(objects, resource, objects.shown(resource, stored), wanted), wanted);
+}
+
+/** The answer that is one stored object. */
+export function presentReply(
+  code: number,
+  objects: Objects,
+  resource: Resource,
+  stored: Stored,
+  wanted: Wanted,
+  warnings: readonly string[] = [],
+): ApiReply {
+  const { encoding } = wanted;
+  return { code, parts: [presentObject(objects, resource, stored, wanted)], warnings, encoding };
+}
+
+function encoded(object: object, { encoding }: Wanted): Uint8Array {
+  if (encoding !== "protobuf") return encoder.encode(JSON.stringify(object));
+  const bytes = encodeProtobuf(object);
+  // Nobody is promised a form that there is not: see `negotiate`.
+  if (!bytes) throw new Error("an object without a protobuf form was to be written as such");
+  return bytes;
 }
 
 /** The answer to a write, or to anything that has a parsed object in hand. */
@@ -40,7 +72,7 @@ export function formOf(
   resource: Resource,
   object: KubeObject,
   wanted: Wanted,
-): unknown {
+): object {
   if (wanted.form === "table") {
     const metadata = { resourceVersion: object.metadata.resourceVersion };
     return table(objects, resource, object, metadata, wanted);
@@ -49,8 +81,34 @@ export function formOf(
   return object;
 }
 
-/** Byte for byte what JSON.stringify of the whole list would give, without the whole list. */
-export function* presentList(
+/** Byte for byte what encoding the whole list would give, without the whole list. */
+export function presentList(
+  objects: Objects,
+  resource: Resource,
+  entries: readonly Entry[],
+  metadata: ListMeta,
+  wanted: Wanted,
+): Generator<Uint8Array> {
+  const present = wanted.encoding === "protobuf" ? presentMessages : presentJson;
+  return present(objects, resource, entries, metadata, wanted);
+}
+
+function* presentMessages(
+  objects: Objects,
+  resource: Resource,
+  entries: readonly Entry[],
+  metadata: ListMeta,
+  wanted: Wanted,
+): Generator<Uint8Array> {
+  const { head } = listHead(objects, resource, metadata, wanted);
+  const item = (entry: Entry) => {
+    if (wanted.form === "object") return objects.message(resource, entry);
+    return encodeMessage(partialType, partial(objects.shown(resource, entry)));
+  };
+  yield* listMessage(head, entries, item);
+}
+
+function* presentJson(
   objects: Objects,
   resource: Resource,
   entries: readonly Entry[],
@@ -71,7 +129,7 @@ export function* presentList(
 function listHead(objects: Objects, { kind }: Resource, metadata: ListMeta, { form }: Wanted) {
   if (form === "table") {
     const { columnDefinitions } = tableOf(kind, [], objects.nowMs);
-    const head = { kind: "Table", apiVersion: metaVersion, metadata, columnDefinitions };
+    const head = { ...tableMeta, metadata, columnDefinitions };
     return { head, items: "rows" };
   }
   const { listKind, apiVersion } = kind;
@@ -90,7 +148,7 @@ function presentItem(
 ): Uint8Array {
   if (wanted.form !== "table") return presentObject(objects, resource, entry, wanted);
   const row = rowOf(objects, resource, objects.shown(resource, entry), wanted);
-  return encoder.encode(JSON.stringify(row));
+  return encoded(row, wanted);
 }
 
 /** A frame of its own: for what one watcher alone is told. */
@@ -101,7 +159,7 @@ export function presentFrame(
   stored: Stored,
   wanted: Wanted,
 ): Uint8Array {
-  return framed(type, presentObject(objects, resource, stored, wanted));
+  return framed(type, presentObject(objects, resource, stored, wanted), wanted);
 }
 
 /** By change and form: made once for all who watch, and kept as long as the change is. */
@@ -131,21 +189,37 @@ export function presentChange(
 
 /** Ages in a table are right for a second. */
 function formId(objects: Objects, wanted: Wanted): string {
-  if (wanted.form !== "table") return wanted.form;
+  if (wanted.form !== "table") return `${wanted.form} ${wanted.encoding ?? ""}`;
   return `table ${includeOf(wanted)} ${Math.floor(objects.nowMs / 1000)}`;
 }
 
-export function frame(type: FrameType, object: unknown): Uint8Array {
-  return framed(type, encoder.encode(JSON.stringify(object)));
+/** Everything up to a revision has been told. */
+export function presentBookmark(
+  { kind: { kind, apiVersion } }: Resource,
+  metadata: object,
+  wanted: Wanted,
+): Uint8Array {
+  const type = { object: { kind, apiVersion }, partial: partialMeta, table: tableMeta };
+  const rows = wanted.form === "table" ? { columnDefinitions: [], rows: [] } : {};
+  return frame("BOOKMARK", { ...type[wanted.form], metadata, ...rows }, wanted);
 }
 
-function framed(type: FrameType, object: Uint8Array): Uint8Array {
+export function frame(type: FrameType, object: object, wanted: Wanted): Uint8Array {
+  return framed(type, encoded(object, wanted), wanted);
+}
+
+function framed(type: FrameType, object: Uint8Array, { encoding }: Wanted): Uint8Array {
+  if (encoding === "protobuf") return encodeWatchFrame(type, object);
   const head = frameHeads.get(type) ?? comma;
   return Buffer.concat([head, object, frameEnd]);
 }
 
-function partial(object: KubeObject): unknown {
-  return { kind: "PartialObjectMetadata", apiVersion: metaVersion, metadata: object.metadata };
+const partialType = "meta.v1.PartialObjectMetadata";
+const partialMeta = { kind: "PartialObjectMetadata", apiVersion: metaVersion };
+const tableMeta = { kind: "Table", apiVersion: metaVersion };
+
+function partial(object: KubeObject): object {
+  return { ...partialMeta, metadata: object.metadata };
 }
 
 function table(
@@ -154,13 +228,13 @@ function table(
   object: KubeObject,
   metadata: object,
   wanted: Wanted,
-): unknown {
+): object {
   const { columnDefinitions } = tableOf(resource.kind, [], objects.nowMs);
   const rows = [rowOf(objects, resource, object, wanted)];
-  return { kind: "Table", apiVersion: metaVersion, metadata, columnDefinitions, rows };
+  return { ...tableMeta, metadata, columnDefinitions, rows };
 }
 
-function rowOf(objects: Objects, { kind }: Resource, object: KubeObject, wanted: Wanted): unknown {
+function rowOf(objects: Objects, { kind }: Resource, object: KubeObject, wanted: Wanted): object {
   const [cells = []] = tableOf(kind, [object], objects.nowMs).cells;
   const include = includeOf(wanted);
   if (include === "None") return { cells };

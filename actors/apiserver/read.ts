@@ -5,11 +5,12 @@ import type { Entry } from "../../runtime/store/store.ts";
 import type { Page, Pages } from "./continue.ts";
 import type { FieldIndexes } from "./field-index.ts";
 import { assertLoaded, listTooOld, parseResourceVersion, waitUntilFresh } from "./freshness.ts";
+import { type ListOptions, listOptions } from "./list-options.ts";
 import type { PaceContext } from "./pace.ts";
 import { snapshotAt } from "./past.ts";
-import { presentList, presentObject } from "./present.ts";
+import { presentList, presentReply } from "./present.ts";
 import { entryOf, nameOf, prefixOf, type Resource } from "./registry/registry.ts";
-import { type ApiReply, type ApiRequest, bytesReply, numberOption } from "./request.ts";
+import type { ApiReply, ApiRequest } from "./request.ts";
 import { type Selection, selected, selectionOf } from "./selection.ts";
 
 export interface ReadContext extends PaceContext {
@@ -31,7 +32,7 @@ export async function get(
   await waitUntilFresh(resource.store, parseResourceVersion(query.get("resourceVersion")));
   const entry = entryOf(resource, namespace, name);
   if (!entry) throw notFound(nameOf(resource), name);
-  return bytesReply(200, presentObject(context.objects, resource, entry, request));
+  return presentReply(200, context.objects, resource, entry, request);
 }
 
 interface Collected {
@@ -46,14 +47,13 @@ export async function list(
   request: ApiRequest,
   limits: ReadLimits = {},
 ): Promise<ApiReply> {
-  const { query } = request;
+  const options = listOptions(request.query);
   const prefix = prefixOf(resource, request.namespace);
-  const limit = numberOption(query, "limit") || Number.POSITIVE_INFINITY;
   const selection = selectionOf(resource, request);
-  const page = await openPage(context, resource, request, prefix, selection);
+  const page = await openPage(context, resource, request, options, prefix, selection);
   const maxBytes = limits.maxBytes ?? Number.POSITIVE_INFINITY;
   const meant = selected(context, resource, selection, page.snapshot, page.after || undefined);
-  const { entries, more } = await collect(meant, limit, maxBytes);
+  const { entries, more } = await collect(meant, options.limit, maxBytes);
 
   const passed = page.passed + entries.length;
   const metadata: ListMeta = { resourceVersion: String(page.snapshot.revision) };
@@ -66,6 +66,7 @@ export async function list(
     code: 200,
     parts: presentList(context.objects, resource, entries, metadata, request),
     warnings: [],
+    encoding: request.encoding,
   };
 }
 
@@ -79,17 +80,16 @@ async function openPage(
   context: ReadContext,
   resource: Resource,
   request: ApiRequest,
+  { token, revision, isExact }: ListOptions,
   prefix: string,
   selection: Selection | undefined,
 ): Promise<Page> {
-  const token = request.query.get("continue");
   if (token) {
     assertLoaded(resource.store);
     return await context.pages.open(token, prefix, resource.store);
   }
-  const revision = parseResourceVersion(request.query.get("resourceVersion"));
   await waitUntilFresh(resource.store, revision);
-  if (revision && request.query.get("resourceVersionMatch") === "Exact") {
+  if (revision && isExact) {
     const snapshot = await snapshotAt(resource.store, prefix, revision);
     if (!snapshot) throw listTooOld();
     return { snapshot, after: "", passed: 0, pin: "" };

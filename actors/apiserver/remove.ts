@@ -11,14 +11,13 @@ import { type ChangeContext, catchUp, currentEntry, modified } from "./change.ts
 import { commit, guardOf } from "./commit.ts";
 import { parseBody } from "./decode.ts";
 import { assertPreconditions, bumpGeneration, type Preconditions, timestamp } from "./metadata.ts";
-import { formOf } from "./present.ts";
+import { formOf, presentReply } from "./present.ts";
 import type { ReadContext } from "./read.ts";
 import { nameOf, prefixOf, type Resource } from "./registry/registry.ts";
 import {
   type ApiReply,
   type ApiRequest,
   booleanOption,
-  bytesReply,
   dryRunOption,
   jsonReply,
   numberOption,
@@ -199,7 +198,7 @@ function shown(
   request: ApiRequest,
 ): ApiReply {
   if (request.form === "object") {
-    return bytesReply(200, context.objects.bytes(resource, stored));
+    return presentReply(200, context.objects, resource, stored, request);
   }
   return jsonReply(
     200,

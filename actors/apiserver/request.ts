@@ -32,6 +32,8 @@ export interface ApiRequest {
   readonly form: AnswerForm;
   /** What the client program calls itself; over NATS the principal says that already. */
   readonly agent?: string;
+  /** Only of kinds that have such a form; absent: JSON. */
+  readonly encoding?: "protobuf" | undefined;
   /** `<epoch name>@<resourceVersion>`: the write lands only while it is current. */
   readonly epoch?: string;
   /** Kept with the request's audit event, where there is one. */
@@ -48,6 +50,10 @@ export interface ApiReply {
   readonly code: number;
   readonly parts: Iterable<Uint8Array>;
   readonly warnings: readonly string[];
+  /** What the parts are; absent: JSON, whatever was asked for. */
+  readonly encoding?: "protobuf" | undefined;
+  /** When the client may ask again. */
+  readonly retryAfterSeconds?: number | undefined;
 }
 
 const encoder = new TextEncoder();
@@ -60,16 +66,9 @@ export function jsonReply(
   return { code, parts: [encoder.encode(JSON.stringify(value))], warnings };
 }
 
-export function bytesReply(
-  code: number,
-  bytes: Uint8Array,
-  warnings: readonly string[] = [],
-): ApiReply {
-  return { code, parts: [bytes], warnings };
-}
-
 export function errorReply(error: ApiError): ApiReply {
-  return jsonReply(error.code, error.status);
+  const { retryAfterSeconds } = error.status.details ?? {};
+  return { ...jsonReply(error.code, error.status), retryAfterSeconds };
 }
 
 /** All parts in one piece. */

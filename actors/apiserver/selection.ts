@@ -10,6 +10,7 @@ import {
   matchesSelector,
   parseFieldSelector,
   parseSelector,
+  SelectorError,
 } from "../../manifests/index.ts";
 import type { Entry, Snapshot } from "../../runtime/store/store.ts";
 import type { Columns } from "./objects.ts";
@@ -56,10 +57,14 @@ export async function* selected(
   }
 }
 
-function fieldsOf({ stored }: Resource, { query, name }: ApiRequest): FieldSelector {
-  const asked = parseFieldSelector(stored, query.get("fieldSelector") ?? "");
+function fieldsOf({ kind, stored }: Resource, { query, name }: ApiRequest): FieldSelector {
+  const asked = parseFieldSelector(kind, query.get("fieldSelector") ?? "", stored);
   // A get of one name by list or watch, as `kubectl get pod web -w` asks for it. Upstream, too,
   // makes a field selector of it; every kind's first field is its name.
   if (!name) return asked;
+  const isNamed = asked.some((one) => one.field === "metadata.name" && one.value === name);
+  if (asked.length > 0 && !isNamed) {
+    throw new SelectorError("fieldSelector metadata.name doesn't match requested name");
+  }
   return [...asked, { field: "metadata.name", at: 0, operator: "=", value: name }];
 }

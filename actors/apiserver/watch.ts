@@ -7,11 +7,12 @@ import { type ApiError, apiError } from "../../manifests/api-error.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { type Change, type ChangeStream, StoreError } from "../../runtime/store/store.ts";
 import type { FieldIndexes } from "./field-index.ts";
-import { parseResourceVersion, tooOld, waitUntilFresh } from "./freshness.ts";
+import { tooOld, waitUntilFresh } from "./freshness.ts";
+import { watchOptions } from "./list-options.ts";
 import type { PaceContext } from "./pace.ts";
-import { type FrameType, frame, presentChange, presentFrame } from "./present.ts";
+import { type FrameType, frame, presentBookmark, presentChange, presentFrame } from "./present.ts";
 import { prefixOf, type Resource } from "./registry/registry.ts";
-import { type ApiRequest, booleanOption, numberOption } from "./request.ts";
+import type { ApiRequest } from "./request.ts";
 import { type Selection, selected, selectionOf } from "./selection.ts";
 
 export interface WatchSink {
@@ -41,7 +42,7 @@ export interface WatchContext extends PaceContext {
 
 /**
  * Rejects when the watch cannot begin. The current state comes first when no resourceVersion, or
- * 0, was given, or when `sendInitialEvents` asks for it.
+ * 0, was given, or when `sendInitialEvents` asks for it; a bookmark marks its end.
  */
 export async function openWatch(
   context: WatchContext,
@@ -49,17 +50,14 @@ export async function openWatch(
   request: ApiRequest,
   sink: WatchSink,
 ): Promise<OpenedWatch> {
-  const { query } = request;
-  const revision = parseResourceVersion(query.get("resourceVersion"));
+  const options = watchOptions(request.query);
+  const { revision, fromState, bookmarks, timeoutSeconds } = options;
   const selection = selectionOf(resource, request);
-  const initialEvents = booleanOption(query, "sendInitialEvents");
-  const timeoutSeconds = numberOption(query, "timeoutSeconds");
   await waitUntilFresh(resource.store, revision);
 
-  const watch = new Watch(context, resource, request, selection, sink);
-  const fromState = initialEvents || revision === undefined || revision === 0;
-  if (fromState) await watch.startFromState(initialEvents);
-  else await watch.startFrom(revision);
+  const watch = new Watch(context, resource, request, selection, bookmarks, sink);
+  if (fromState) await watch.startFromState();
+  else await watch.startFrom(revision || resource.store.view.revision);
   if (timeoutSeconds) watch.endAfter(timeoutSeconds * 1000);
   return watch;
 }
@@ -80,6 +78,7 @@ class Watch implements OpenedWatch {
     resource: Resource,
     request: ApiRequest,
     selection: Selection | undefined,
+    bookmarks: boolean,
     sink: WatchSink,
   ) {
     this.#context = context;
@@ -87,10 +86,10 @@ class Watch implements OpenedWatch {
     this.#request = request;
     this.#selection = selection;
     this.#sink = sink;
-    this.#bookmarks = booleanOption(request.query, "allowWatchBookmarks");
+    this.#bookmarks = bookmarks;
   }
 
-  async startFromState(markEnd: boolean): Promise<void> {
+  async startFromState(): Promise<void> {
     const { objects, indexes } = this.#context;
     const resource = this.#resource;
     const selection = this.#selection;
@@ -101,7 +100,7 @@ class Watch implements OpenedWatch {
       if ((await this.#sink.room?.()) === false) this.close();
       if (this.#ended) return;
     }
-    if (markEnd) this.#bookmark(snapshot.revision, { "k8s.io/initial-events-end": "true" });
+    if (this.#bookmarks) this.#bookmark(snapshot.revision, { "k8s.io/initial-events-end": "true" });
     // What has changed since is still in the window, unless the watcher took too long.
     await this.startFrom(snapshot.revision);
   }
@@ -136,7 +135,7 @@ class Watch implements OpenedWatch {
 
   fail(error: ApiError): void {
     if (this.#ended) return;
-    this.#sink.frames(frame("ERROR", error.status));
+    this.#sink.frames(errorFrame(error, this.#request));
     this.close();
   }
 
@@ -177,11 +176,12 @@ class Watch implements OpenedWatch {
   }
 
   #bookmark(revision: number, annotations?: Record<string, string>): void {
-    const { kind, apiVersion } = this.#resource.kind;
     const metadata = { resourceVersion: String(revision), creationTimestamp: null, annotations };
-    this.#sink.frames(frame("BOOKMARK", { kind, apiVersion, metadata }));
+    this.#sink.frames(presentBookmark(this.#resource, metadata, this.#request));
   }
 }
+
+const noOptions = new URLSearchParams();
 
 const frameTypes: Readonly<Record<Change["type"], FrameType>> = {
   added: "ADDED",
@@ -189,6 +189,6 @@ const frameTypes: Readonly<Record<Change["type"], FrameType>> = {
   deleted: "DELETED",
 };
 
-export function errorFrame(error: ApiError): Uint8Array {
-  return frame("ERROR", error.status);
+export function errorFrame(error: ApiError, { encoding }: ApiRequest): Uint8Array {
+  return frame("ERROR", error.status, { form: "object", query: noOptions, encoding });
 }

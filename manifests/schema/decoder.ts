@@ -101,6 +101,8 @@ function planField(name: string, field: FieldSchema): FieldPlan {
 function zeroOf(field: FieldSchema, isStruct: boolean): (() => unknown) | undefined {
   if (field.pointer) return undefined;
   if (isStruct) return zeroStruct(field.type);
+  // A struct too, though its JSON is a text.
+  if (field.type === "Quantity" && !field.of) return () => SCALAR_CODECS.Quantity.zero;
   if (field.omitEmpty) return undefined;
   if (field.of === "list") return () => [];
   if (field.of) return undefined;

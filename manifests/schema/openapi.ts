@@ -88,11 +88,17 @@ export function openapiV3(path: string): object | undefined {
   return document;
 }
 
+/** By which clients know that a document is still the same. */
+export function openapiHash(path: string): string | undefined {
+  const document = openapiV3(path);
+  return document && fnv(JSON.stringify(document));
+}
+
 /** Clients keep a document as long as its address stays, so the address holds the content's hash. */
 export function openapiIndex(): object {
   const paths: Record<string, { serverRelativeURL: string }> = {};
   for (const path of kindsByPath().keys()) {
-    const hash = fnv(JSON.stringify(openapiV3(path)));
+    const hash = openapiHash(path);
     paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
   }
   return { paths };

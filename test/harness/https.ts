@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { httpsEdge } from "../../actors/apiserver/doors/edge.ts";
+import type { HttpsConfig } from "../../actors/apiserver/doors/https.ts";
 import { ensureTools } from "../../deploy/setup/index.ts";
 import {
   type CertificateAndKey,
@@ -82,7 +83,7 @@ export const admin: TestUser = { user: "wherry-admin", groups: ["system:masters"
 
 export async function startHttpsApi(
   config: TestApiConfig = {},
-  door: { stallMs?: number } = {},
+  door: Pick<HttpsConfig, "stallMs" | "patience"> = {},
 ): Promise<TestHttpsApi> {
   const dir = await mkdtemp(join(tmpdir(), "wherry-api-"));
   const authority = await createAuthority({ commonName: "test", ...validity });

@@ -112,7 +112,7 @@ describe("apiserver: lists", () => {
     expect((await ask("list", { labelSelector: "a in (" })).code).toBe(400);
     expect(await ask("list", { fieldSelector: "spec.nonsense=1" })).toMatchObject({
       code: 400,
-      body: { message: expect.stringContaining("field label not supported: spec.nonsense") },
+      body: { message: expect.stringContaining('"spec.nonsense" is not a known field selector') },
     });
   });
 });

@@ -39,7 +39,7 @@ async function served(verb: string): Promise<number> {
     .split("\n")
     .filter((line) => line.startsWith("apiserver_request_total"));
   const of = lines.filter(
-    (line) => line.includes(`verb="${verb}"`) && line.includes('"configmaps"'),
+    (line) => line.includes(`verb="${verb.toUpperCase()}"`) && line.includes('"configmaps"'),
   );
   return of.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }

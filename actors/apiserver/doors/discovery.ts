@@ -3,16 +3,27 @@
  * each group version) and the aggregated one (apidiscovery.k8s.io/v2), from the kinds' own table.
  */
 
-import { type Kind, subresource } from "../../../manifests/index.ts";
+import { type Kind, storedKind, subresource } from "../../../manifests/index.ts";
 import { pathNotFound, type Registry } from "../registry/registry.ts";
+import { sha256 } from "./digest.ts";
 
-export const aggregatedForm = "APIGroupDiscoveryList.v2.apidiscovery.k8s.io";
+type AggregatedVersion = "v2" | "v2beta1";
+
+/** The versions of the aggregated form, which differ in nothing but their name, by what `as` says. */
+export const aggregatedForms: ReadonlyMap<string, AggregatedVersion> = new Map(
+  (["v2", "v2beta1"] as const).map((version) => [
+    `APIGroupDiscoveryList.${version}.apidiscovery.k8s.io`,
+    version,
+  ]),
+);
 
 export interface Discovery {
-  /** The document at `api`, `apis`, `api/v1`, `apis/apps` or `apis/apps/v1`. */
-  legacy(path: string): unknown;
+  /** The document at `api`, `apis`, `api/v1`, `apis/apps` or `apis/apps/v1`, as a server at an address says it. */
+  legacy(path: string, serverAddress: string): unknown;
   /** Of `api` or `apis`; undefined elsewhere, where only the old form exists. */
-  aggregated(path: string): unknown;
+  aggregated(path: string, version: AggregatedVersion): unknown;
+  /** Where there are documents. */
+  paths(): string[];
 }
 
 interface Group {
@@ -34,9 +45,12 @@ export function createDiscovery(registry: Registry): Discovery {
   const core = groups.get("");
   const named = [...groups.values()].filter(({ name }) => name !== "");
 
-  function legacy(path: string): unknown {
+  function legacy(path: string, serverAddress: string): unknown {
     const [root, first = "", second = ""] = path.split("/");
-    if (root === "api" && !first) return { kind: "APIVersions", versions: ["v1"] };
+    if (root === "api" && !first) {
+      const serverAddressByClientCIDRs = [{ clientCIDR: "0.0.0.0/0", serverAddress }];
+      return { kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs };
+    }
     if (root === "apis" && !first) {
       return { kind: "APIGroupList", apiVersion: "v1", groups: named.map(groupDocument) };
     }
@@ -58,12 +72,19 @@ export function createDiscovery(registry: Registry): Discovery {
 
   return {
     legacy,
-    aggregated(path) {
+    paths() {
+      const below = named.flatMap(({ name, versions }) => [
+        `/apis/${name}`,
+        ...[...versions.keys()].map((version) => `/apis/${name}/${version}`),
+      ]);
+      return ["/api", "/api/v1", "/apis", "/apis/", ...below];
+    },
+    aggregated(path, version) {
       if (path !== "api" && path !== "apis") return undefined;
       const shown = path === "api" ? (core ? [core] : []) : named;
       return {
         kind: "APIGroupDiscoveryList",
-        apiVersion: "apidiscovery.k8s.io/v2",
+        apiVersion: `apidiscovery.k8s.io/${version}`,
         metadata: {},
         items: shown.map(aggregatedGroup),
       };
@@ -100,6 +121,7 @@ function legacyResources(kind: Kind): object[] {
     verbs,
     ...(shortNames.length > 0 ? { shortNames } : {}),
     ...(categories.length > 0 ? { categories } : {}),
+    ...(kind.verbs.includes("get") ? { storageVersionHash: storageVersionHash(kind) } : {}),
   };
   const below = subresourcesOf(kind).map((sub) => ({
     name: `${resource}/${sub.name}`,
@@ -110,6 +132,13 @@ function legacyResources(kind: Kind): object[] {
     verbs: sub.verbs,
   }));
   return [own, ...below];
+}
+
+/** k8s: apiserver/pkg/endpoints/discovery/storageversionhash.go. */
+function storageVersionHash(shown: Kind): string {
+  const { group, version, kind } = storedKind(shown);
+  const digest = sha256(`${group}/${version}/${kind}`);
+  return Buffer.from(digest.subarray(0, 8)).toString("base64");
 }
 
 function aggregatedGroup(group: Group) {

@@ -1,17 +1,18 @@
 /** What an API actor has in a real process and not in a simulation: the HTTPS door and what it serves. */
 
-import { Counter, Histogram, Registry as MetricsRegistry } from "prom-client";
 import { errorMessage } from "../../../runtime/errors.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { ByteStream } from "../../../runtime/stream.ts";
 import { channels } from "../../kubelet/messages.ts";
 import type { Edge, Inside, OpenEdge } from "../apiserver.ts";
 import { accessOf } from "../authz/access.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { ApiRequest } from "../request.ts";
 import { admitConnection } from "../stages.ts";
 import { createDiscovery } from "./discovery.ts";
 import type { Exchange } from "./exchange.ts";
 import { type HttpsConfig, type HttpsDoor, openHttpsDoor, type Streams } from "./https.ts";
+import { createMetrics } from "./metrics.ts";
 import { type NodeStreamsContext, openLog, openTerminal } from "./node-streams.ts";
 import { createSite } from "./site.ts";
 import { takeSubmits } from "./submits.ts";
@@ -36,8 +37,8 @@ export interface EdgeConfig {
 export function httpsEdge(config: EdgeConfig): Edge {
   return {
     async open(ctx, inside): Promise<OpenEdge> {
-      const metrics = createMetrics();
       const { registry } = inside.context;
+      const metrics = createMetrics((request) => isServed(registry, request));
       const site = createSite({
         authorizer: inside.context.authorizer,
         discovery: createDiscovery(registry),
@@ -80,6 +81,12 @@ export function httpsEdge(config: EdgeConfig): Edge {
       };
     },
   };
+}
+
+function isServed(registry: Registry, request: ApiRequest): boolean {
+  const { group, version, resource, subresource } = request;
+  const served = registry.get(group, version, resource);
+  return served !== undefined && ["", ...served.kind.subresources].includes(subresource);
 }
 
 function checksOf({ context, started }: Inside): ReadonlyMap<string, () => boolean> {
@@ -131,30 +138,4 @@ async function copyLog(stream: ByteStream, exchange: Exchange, log: Log): Promis
 
 function isPod({ group, resource, subresource }: ApiRequest, subresources: string[]): boolean {
   return group === "" && resource === "pods" && subresources.includes(subresource);
-}
-
-/** Names and labels as upstream's (k8s: apiserver/pkg/endpoints/metrics). */
-function createMetrics() {
-  const registry = new MetricsRegistry();
-  const labelNames = ["verb", "group", "resource", "subresource", "code"] as const;
-  const requests = new Counter({
-    name: "apiserver_request_total",
-    help: "Requests by verb, resource and HTTP status code.",
-    labelNames,
-    registers: [registry],
-  });
-  const durations = new Histogram({
-    name: "apiserver_request_duration_seconds",
-    help: "Time from a request's arrival to the end of its answer.",
-    labelNames: ["verb", "group", "resource"] as const,
-    buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-    registers: [registry],
-  });
-  return {
-    text: () => registry.metrics(),
-    observe({ verb, group, resource, subresource }: ApiRequest, code: number, seconds: number) {
-      requests.inc({ verb, group, resource, subresource, code });
-      if (verb !== "watch") durations.observe({ verb, group, resource }, seconds);
-    },
-  };
 }

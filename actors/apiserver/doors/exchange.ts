@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { apiError } from "../../../manifests/api-error.ts";
+import { ApiError, apiError } from "../../../manifests/api-error.ts";
 import { maxBodyBytes, tooLarge } from "../decode.ts";
 
 export interface Exchange {
@@ -16,7 +16,7 @@ export interface Exchange {
   readonly target: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly socket: TLSSocket;
-  /** Throws RequestEntityTooLarge. */
+  /** Throws RequestEntityTooLarge, and Timeout when it does not come. */
   body(): Promise<Uint8Array>;
   head(code: number, headers: Record<string, string | string[]>): void;
   /** False when the peer reads slower than we write: see `drained`. */
@@ -32,13 +32,17 @@ export interface Exchange {
   readonly closed: boolean;
 }
 
-export function http1Exchange(request: IncomingMessage, response: ServerResponse): Exchange {
+export function http1Exchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  bodyMs: number,
+): Exchange {
   return {
     method: request.method ?? "GET",
     target: request.url ?? "/",
     headers: request.headers,
     socket: request.socket as TLSSocket,
-    body: () => collect(request),
+    body: () => collect(request, bodyMs),
     head: (code, headers) => {
       response.writeHead(code, headers);
       // A watch on which nothing happens yet must still be seen to have begun.
@@ -59,7 +63,12 @@ export function http1Exchange(request: IncomingMessage, response: ServerResponse
   };
 }
 
-export function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Exchange {
+export function http2Exchange(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  bodyMs: number,
+): Exchange {
+  let isLate = false;
   // A reset by the peer is how most watches end.
   stream.on("error", () => stream.close(constants.NGHTTP2_CANCEL));
   return {
@@ -67,14 +76,21 @@ export function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHe
     target: headers[":path"] ?? "/",
     headers,
     socket: stream.session?.socket as TLSSocket,
-    body: () => collect(stream),
+    body: () =>
+      collect(stream, bodyMs).catch((error: unknown) => {
+        isLate = error instanceof ApiError && error.reason === "Timeout";
+        throw error;
+      }),
     head: (code, answer) => {
       if (!stream.destroyed && !stream.closed) stream.respond({ ":status": code, ...answer });
     },
     write: (bytes) => (stream.destroyed || stream.closed ? true : stream.write(bytes)),
     drained: () => drained(stream, () => stream.closed || stream.destroyed),
     end: () => {
-      if (!stream.destroyed) stream.end();
+      if (stream.destroyed) return;
+      stream.end();
+      // A stream stays open for as long as the peer is sending. Not at once: the answer is on its way.
+      if (isLate) setTimeout(() => stream.close(), lingerMs).unref();
     },
     limitStall: (delayMs) => {
       stream.removeAllListeners("timeout");
@@ -90,11 +106,16 @@ export function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHe
   };
 }
 
+const lingerMs = 1_000;
+
 /** What is too much is read to its end and dropped: who still sends would not hear our answer. */
-function collect(source: Readable): Promise<Uint8Array> {
+function collect(source: Readable, bodyMs: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
+    const late = "request did not complete within the allotted timeout";
+    const timer = setTimeout(() => reject(apiError("Timeout", late)), bodyMs);
+    source.once("close", () => clearTimeout(timer));
     source.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= maxBodyBytes) {
@@ -104,7 +125,10 @@ function collect(source: Readable): Promise<Uint8Array> {
       chunks.length = 0;
       reject(tooLarge());
     });
-    source.once("end", () => resolve(Buffer.concat(chunks)));
+    source.once("end", () => {
+      clearTimeout(timer);
+      resolve(Buffer.concat(chunks));
+    });
     source.once("error", reject);
     source.once("close", () => reject(apiError("BadRequest", "the body of the request broke off")));
   });

@@ -1,6 +1,7 @@
 /** A watch as one HTTP answer without end: frames as they come, while the client keeps up. */
 
 import { ApiError, apiError } from "../../../manifests/api-error.ts";
+import { protobufType } from "../decode.ts";
 import { watchWindowBytes } from "../messages.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { ApiRequest } from "../request.ts";
@@ -16,27 +17,33 @@ export async function serveWatch(
   site: Site,
   stallMs: number,
 ): Promise<void> {
-  const answer = new WatchAnswer(exchange, stallMs);
+  const answer = new WatchAnswer(exchange, contentTypeOf(request), stallMs);
   try {
     answer.follow(await pipeline.watch(request, answer), site);
   } catch (error) {
     // As upstream's watch cache says that a revision is gone: within the stream.
     if (!(error instanceof ApiError) || error.reason !== "Expired") throw error;
-    answer.frames(errorFrame(error));
+    answer.frames(errorFrame(error, request));
     answer.end();
   }
 }
 
+function contentTypeOf({ encoding }: ApiRequest): string {
+  return encoding === "protobuf" ? `${protobufType};stream=watch` : "application/json";
+}
+
 class WatchAnswer {
   readonly #exchange: Exchange;
+  readonly #contentType: string;
   readonly #stallMs: number;
   #watch: OpenedWatch | undefined;
   #began = false;
   #congested = false;
   #unsentBytes = 0;
 
-  constructor(exchange: Exchange, stallMs: number) {
+  constructor(exchange: Exchange, contentType: string, stallMs: number) {
     this.#exchange = exchange;
+    this.#contentType = contentType;
     this.#stallMs = stallMs;
     exchange.limitStall(stallMs);
   }
@@ -82,7 +89,7 @@ class WatchAnswer {
   #begin(): void {
     if (this.#began) return;
     this.#began = true;
-    const headers = { "content-type": "application/json", "cache-control": "no-cache, private" };
+    const headers = { "content-type": this.#contentType, "cache-control": "no-cache, private" };
     this.#exchange.head(200, headers);
   }
 

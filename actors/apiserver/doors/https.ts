@@ -8,22 +8,30 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { setImmediate as turn } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { apiError } from "../../../manifests/api-error.ts";
-import { stringifyYaml } from "../../../manifests/index.ts";
+import { parseProtobuf } from "../../../manifests/protobuf/index.ts";
 import { errorMessage } from "../../../runtime/errors.ts";
 import type { Log } from "../../../runtime/log.ts";
 import { type Auditor, type AuditTrail, nobody } from "../audit/auditor.ts";
 import { type Authenticator, bearerToken } from "../authn/authenticator.ts";
 import type { ClientCertificate } from "../authn/certificate.ts";
 import { impersonated } from "../authn/impersonation.ts";
-import { parseBody } from "../decode.ts";
+import { jsonType, parseBody } from "../decode.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { type Annotate, type ApiReply, type ApiRequest, jsonReply, type User } from "../request.ts";
-import { type Accepted, negotiate } from "./accept.ts";
+import {
+  type Annotate,
+  type ApiReply,
+  type ApiRequest,
+  jsonReply,
+  replyBytes,
+  type User,
+} from "../request.ts";
+import { type Accepted, negotiate, objectOffer, plain, watchOffer } from "./accept.ts";
+import { send, sendPage } from "./answer.ts";
 import { type Exchange, http1Exchange, http2Exchange } from "./exchange.ts";
 import { serveWatch } from "./https-watch.ts";
+import { applyLimits, limitsOf, type Patience, patience } from "./limits.ts";
 import type { ResourceRoute, Route } from "./routes.ts";
 import { routeOf } from "./routes.ts";
 import type { Site } from "./site.ts";
@@ -38,6 +46,7 @@ export interface HttpsConfig {
   readonly ca: string;
   /** How long a client may take nothing of an answer. Default: a minute. */
   readonly stallMs?: number;
+  readonly patience?: Partial<Patience>;
 }
 
 export interface HttpsDoor {
@@ -57,9 +66,6 @@ export interface Streams {
 
 export type Observe = (request: ApiRequest, code: number, seconds: number) => void;
 
-const encoder = new TextEncoder();
-const jsonType = "application/json";
-
 /** What the door leads to. */
 export interface House {
   readonly pipeline: Pipeline;
@@ -73,7 +79,9 @@ export interface House {
 }
 
 export async function openHttpsDoor(config: HttpsConfig, house: House): Promise<HttpsDoor> {
+  const wait = { ...patience, ...config.patience };
   const server = createSecureServer({
+    ...limitsOf(wait),
     allowHTTP1: true,
     requestCert: true,
     // Without a certificate one is anonymous, and told so by the API rather than by TLS.
@@ -81,11 +89,10 @@ export async function openHttpsDoor(config: HttpsConfig, house: House): Promise<
     key: config.key,
     cert: config.cert,
     ca: config.ca,
-    maxSessionMemory: 64,
-    settings: { maxConcurrentStreams: 1_000 },
   });
+  applyLimits(server, wait);
   const door = new Door(house, config.stallMs ?? 60_000);
-  const release = attach(server, door);
+  const release = attach(server, door, wait.bodyMs);
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
   return {
@@ -99,7 +106,7 @@ export async function openHttpsDoor(config: HttpsConfig, house: House): Promise<
 }
 
 /** Returns what ends every connection. */
-function attach(server: Http2SecureServer, door: Door): () => void {
+function attach(server: Http2SecureServer, door: Door, bodyMs: number): () => void {
   const sockets = new Set<Duplex>();
   const sessions = new Set<ServerHttp2Session>();
   server.on("secureConnection", (socket: TLSSocket) => {
@@ -113,12 +120,12 @@ function attach(server: Http2SecureServer, door: Door): () => void {
     session.once("close", () => sessions.delete(session));
   });
   server.on("request", (request: unknown, response: unknown) => {
-    door.serve(http1Exchange(request as IncomingMessage, response as ServerResponse));
+    door.serve(http1Exchange(request as IncomingMessage, response as ServerResponse, bodyMs));
   });
   // A request listener brings the compatibility layer for HTTP/2 with it, which costs twice the
   // objects for each request; streams are served as they are.
   server.removeAllListeners("stream");
-  server.on("stream", (stream, headers) => door.serve(http2Exchange(stream, headers)));
+  server.on("stream", (stream, headers) => door.serve(http2Exchange(stream, headers, bodyMs)));
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     void door.upgrade(request, socket, head);
@@ -162,14 +169,24 @@ class Door {
     const began = performance.now();
     const trail = auditor?.open(header(given, "audit-id"));
     const exchange: Exchange & { code?: number } = trail ? told(given, trail) : given;
-    let accepted: Accepted = negotiate(undefined);
+    let accepted: Accepted = plain;
     let request: ApiRequest | undefined;
     const reply = await pipeline.catching(async () => {
       const [path, query] = split(exchange.target);
       const route = routeOf(exchange.method, path, query);
       const user = await this.#userOf(exchange.socket, visitOf(exchange, route), trail);
-      if (route.type !== "resource") return await this.#page(route, exchange, user, trail);
-      accepted = negotiate(header(exchange, "accept"));
+      if (route.type !== "resource") {
+        const page = await this.#house.site.page(route, exchange, user, annotation(trail));
+        if (page.type === "text") {
+          await sendPage(exchange, page, this.#stallMs);
+          return answered;
+        }
+        accepted = page.accepted ?? plain;
+        return jsonReply(page.code, page.value);
+      }
+      const offer = route.verb === "watch" ? watchOffer : objectOffer;
+      const protobuf = pipeline.hasProtobuf(route);
+      accepted = negotiate(header(exchange, "accept"), offer({ protobuf }));
       request = {
         ...(await requestOf(exchange, route, query, user, accepted)),
         annotate: annotation(trail),
@@ -178,21 +195,9 @@ class Door {
       trail?.requested(() => parseBody(asked).value);
       return await this.#answer(exchange, asked, trail);
     });
-    if (reply !== answered) await send(exchange, reply, accepted, trail, this.#stallMs);
+    if (reply !== answered) await send(exchange, recorded(reply, trail), accepted, this.#stallMs);
     else if (request?.verb !== "watch") trail?.complete(exchange.code ?? 200);
     if (request) observe(request, reply.code || 200, (performance.now() - began) / 1000);
-  }
-
-  async #page(
-    route: Exclude<Route, ResourceRoute>,
-    exchange: Exchange,
-    user: User,
-    trail?: AuditTrail,
-  ): Promise<ApiReply> {
-    const page = await this.#house.site.page(route, exchange, user, annotation(trail));
-    if (page.type === "json") return jsonReply(page.code, page.value);
-    answer(exchange, page.code, { "content-type": page.contentType }, page.text);
-    return answered;
   }
 
   async #answer(exchange: Exchange, request: ApiRequest, trail?: AuditTrail): Promise<ApiReply> {
@@ -276,6 +281,18 @@ function readCertificate(socket: TLSSocket): ClientCertificate | undefined {
   };
 }
 
+/** An audit that wants the answer reads it here, once, and it is sent as it was read. */
+function recorded(given: ApiReply, trail: AuditTrail | undefined): ApiReply {
+  if (!trail) return given;
+  const reply = trail.wantsResponse ? { ...given, parts: [...given.parts] } : given;
+  trail.complete(reply.code, () => {
+    const bytes = replyBytes(reply);
+    if (reply.encoding !== "protobuf") return bytes;
+    return Buffer.from(JSON.stringify(parseProtobuf(bytes)));
+  });
+  return reply;
+}
+
 const switchingProtocols = 101;
 
 /** What an audit tells of a request whoever sent it. */
@@ -319,7 +336,6 @@ function told(exchange: Exchange, trail: AuditTrail): Exchange & { code?: number
 
 /** The exchange has been answered already. */
 const answered: ApiReply = { code: 0, parts: [], warnings: [] };
-const noCache = { "cache-control": "no-cache, private" };
 
 function split(target: string): [string, URLSearchParams] {
   const at = target.indexOf("?");
@@ -343,88 +359,12 @@ async function requestOf(
   route: ResourceRoute,
   query: URLSearchParams,
   user: User,
-  { form }: Accepted,
+  { form, type }: Accepted,
 ): Promise<ApiRequest> {
-  const base = baseRequest(route, query, user);
   const contentType = header(exchange, "content-type") ?? jsonType;
-  if (exchange.method === "GET" || exchange.method === "HEAD")
-    return { ...base, contentType, form };
+  const encoding = type === "protobuf" ? type : undefined;
+  const base = { ...baseRequest(route, query, user), contentType, form, encoding };
+  if (exchange.method === "GET" || exchange.method === "HEAD") return base;
   const agent = header(exchange, "user-agent") ?? "";
-  return { ...base, contentType, form, agent, body: await exchange.body() };
-}
-
-async function send(
-  exchange: Exchange,
-  given: ApiReply,
-  accepted: Accepted,
-  trail: AuditTrail | undefined,
-  stallMs: number,
-): Promise<void> {
-  const reply = trail?.wantsResponse ? { ...given, parts: [...given.parts] } : given;
-  const { warnings } = reply;
-  trail?.complete(reply.code, () => Buffer.concat([...reply.parts]));
-  const headers: Record<string, string | string[]> = { ...noCache };
-  headers["content-type"] = accepted.type === "yaml" ? "application/yaml" : jsonType;
-  if (warnings.length > 0) headers.warning = warnings.map(warningText);
-  if (reply.code === 429 || reply.code === 503) headers["retry-after"] = "1";
-  if (accepted.type === "yaml") {
-    const value: unknown = JSON.parse(Buffer.concat([...reply.parts]).toString());
-    answer(exchange, reply.code, headers, stringifyYaml(value));
-    return;
-  }
-  exchange.head(reply.code, headers);
-  if (exchange.method !== "HEAD") await sendParts(exchange, reply.parts, stallMs);
-  exchange.end();
-}
-
-/** No faster than they are taken; others get their turn between chunks. */
-async function sendParts(
-  exchange: Exchange,
-  parts: Iterable<Uint8Array>,
-  stallMs: number,
-): Promise<void> {
-  let sent: "nothing" | "taken" | "waiting" = "nothing";
-  for (const chunk of chunked(parts)) {
-    if (sent === "taken") await turn();
-    if (sent === "waiting") await exchange.drained();
-    if (exchange.closed) return;
-    sent = exchange.write(chunk) ? "taken" : "waiting";
-    if (sent === "waiting") exchange.limitStall(stallMs);
-  }
-}
-
-/** Small parts travel together: a list is made of many, of which each may need parsing. */
-function* chunked(parts: Iterable<Uint8Array>): Generator<Uint8Array> {
-  let pending: Uint8Array[] = [];
-  let bytes = 0;
-  for (const part of parts) {
-    pending.push(part);
-    bytes += part.length;
-    if (bytes < chunkBytes && pending.length < chunkParts) continue;
-    yield Buffer.concat(pending);
-    pending = [];
-    bytes = 0;
-  }
-  if (pending.length > 0) yield Buffer.concat(pending);
-}
-
-const chunkBytes = 64 * 1024;
-const chunkParts = 200;
-
-/** RFC 7234, as k8s.io/apimachinery NewWarningHeader writes it. */
-function warningText(text: string): string {
-  const escaped = text.replace(/[\r\n\t]/g, " ").replace(/["\\]/g, "\\$&");
-  return `299 - "${escaped}"`;
-}
-
-function answer(
-  exchange: Exchange,
-  code: number,
-  headers: Record<string, string | string[]>,
-  body: string | Uint8Array,
-): void {
-  exchange.head(code, headers);
-  const bytes = typeof body === "string" ? encoder.encode(body) : body;
-  if (exchange.method !== "HEAD") exchange.write(bytes);
-  exchange.end();
+  return { ...base, agent, body: await exchange.body() };
 }

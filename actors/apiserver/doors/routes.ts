@@ -23,6 +23,8 @@ export type Route =
   | { readonly type: "openapi"; readonly path: string }
   /** Of the issuer of ServiceAccount tokens: who it is, and its public keys. */
   | { readonly type: "issuer"; readonly part: "configuration" | "keys" }
+  /** What there is to see. */
+  | { readonly type: "root" }
   | { readonly type: "version" }
   | { readonly type: "metrics" }
   | {
@@ -52,6 +54,8 @@ export function routeOf(method: string, path: string, query: URLSearchParams): R
   if (issuerPart) return { type: "issuer", part: issuerPart };
   const [first, ...rest] = tokens;
   switch (first) {
+    case undefined:
+      return { type: "root" };
     case "api":
     case "apis":
       return apiRoute(first, rest, method, query);
@@ -77,13 +81,17 @@ function apiRoute(
   query: URLSearchParams,
 ): Route {
   const group = root === "apis" ? (tokens[0] ?? "") : "";
-  const [version = "", ...parts] = root === "apis" ? tokens.slice(1) : tokens;
+  const [version = "", ...below] = root === "apis" ? tokens.slice(1) : tokens;
+  // As watches were asked for before there was a parameter.
+  const isWatch = below[0] === "watch" && below.length > 1;
+  const parts = isWatch ? below.slice(1) : below;
   if (parts.length === 0) {
     const path = [root, ...tokens].join("/");
     return method === "GET" || method === "HEAD" ? { type: "discovery", path } : { type: "method" };
   }
   const place = placeOf(parts);
-  const verb = verbOf(method, place.name, query);
+  const read = isWatch && (method === "GET" || method === "HEAD");
+  const verb = read ? "watch" : isWatch ? undefined : verbOf(method, place.name, query);
   if (!verb) return { type: "method" };
   // Upstream treats the name of a watched object as a field selector; so do we, by the name.
   return { type: "resource", verb, group, version, ...place };

@@ -1,31 +1,31 @@
 /** Everything at the HTTPS door that is not a resource: discovery, OpenAPI, version, health, metrics. */
 
 import { apiError } from "../../../manifests/api-error.ts";
-import {
-  openapiIndex,
-  openapiV2,
-  openapiV2Asked,
-  openapiV2Bytes,
-  openapiV2Given,
-  openapiV3,
-} from "../../../manifests/index.ts";
 import type { Clock, Timer } from "../../../runtime/clock.ts";
 import type { AccountTokens } from "../authn/service-account.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import { pathNotFound } from "../registry/registry.ts";
 import type { Annotate, User } from "../request.ts";
-import { negotiate } from "./accept.ts";
-import { aggregatedForm, type Discovery } from "./discovery.ts";
+import type { Accepted } from "./accept.ts";
+import type { Discovery } from "./discovery.ts";
+import { discoveryPage, openapiPage } from "./documents.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./routes.ts";
 
 export type Page =
-  | { readonly type: "json"; readonly code: number; readonly value: unknown }
+  | {
+      readonly type: "json";
+      readonly code: number;
+      readonly value: unknown;
+      /** What it is encoded in; absent: JSON. */
+      readonly accepted?: Accepted;
+    }
   | {
       readonly type: "text";
       readonly code: number;
       readonly contentType: string;
       readonly text: string | Uint8Array;
+      readonly headers?: Readonly<Record<string, string>>;
     };
 
 export interface Site {
@@ -55,6 +55,7 @@ export interface SiteContext {
 
 const bookmarkMs = 30_000;
 const text = "text/plain; charset=utf-8";
+const metricsType = "text/plain; version=0.0.4; charset=utf-8";
 
 export function createSite(context: SiteContext): Site {
   const version = versionDocument(context.gitVersion);
@@ -67,7 +68,9 @@ export function createSite(context: SiteContext): Site {
         case "discovery":
           return discoveryPage(context.discovery, route.path, exchange);
         case "openapi":
-          return openapiPage(route.path, exchange, context.gitVersion);
+          return openapiPage(route.path, exchange, context.gitVersion, context.clock.now());
+        case "root":
+          return { type: "json", code: 200, value: { paths: rootPaths(context) } };
         case "version":
           return { type: "json", code: 200, value: version };
         case "health":
@@ -75,7 +78,12 @@ export function createSite(context: SiteContext): Site {
         case "issuer":
           return issuerPage(context.tokens, route.part);
         case "metrics":
-          return { type: "text", code: 200, contentType: text, text: await context.metrics() };
+          return {
+            type: "text",
+            code: 200,
+            contentType: metricsType,
+            text: await context.metrics(),
+          };
         case "method":
           throw apiError(
             "MethodNotAllowed",
@@ -118,61 +126,54 @@ function issuerPage(tokens: AccountTokens | undefined, part: "configuration" | "
   return { type: "json", code: 200, value };
 }
 
-function discoveryPage(discovery: Discovery, path: string, exchange: Exchange): Page {
-  const { accept } = exchange.headers;
-  const header = Array.isArray(accept) ? accept.join(", ") : accept;
-  const { as } = negotiate(header, (asked) => asked === "" || asked === aggregatedForm);
-  const aggregated = as === aggregatedForm ? discovery.aggregated(path) : undefined;
-  if (!aggregated) return { type: "json", code: 200, value: discovery.legacy(path) };
-  return {
-    type: "text",
-    code: 200,
-    contentType: "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-    text: JSON.stringify(aggregated),
-  };
-}
+const ping = "ping";
 
-/** `v3` is the index, `v3/apis/apps/v1` one group version. */
-function openapiPage(path: string, exchange: Exchange, gitVersion: string): Page {
-  if (path === "v2") return openapiV2Page(exchange, gitVersion);
-  if (path === "v3") return { type: "json", code: 200, value: openapiIndex() };
-  if (!path.startsWith("v3/")) throw pathNotFound();
-  const document = openapiV3(path.slice("v3/".length));
-  if (!document) throw pathNotFound();
-  return { type: "json", code: 200, value: document };
-}
-
-function openapiV2Page({ headers }: Exchange, gitVersion: string): Page {
-  const asked = String(headers.accept ?? "");
-  if (!asked.includes(openapiV2Asked) && !asked.includes(openapiV2Given)) {
-    return { type: "json", code: 200, value: openapiV2(gitVersion) };
-  }
-  const bytes = openapiV2Bytes(gitVersion);
-  return { type: "text", code: 200, contentType: openapiV2Given, text: bytes };
-}
-
+/**
+ * After k8s: apiserver/pkg/server/healthz. Differs from Kubernetes: alive is who can answer, whatever
+ * the store does, for to be started anew would not help; ready is who can serve.
+ */
 function health(
   checks: SiteContext["checks"],
   kind: "healthz" | "livez" | "readyz",
   part: string,
   exchange: Exchange,
 ): Page {
-  // Alive is who can answer; ready is who can serve.
-  const judged = kind === "readyz" ? [...checks] : [];
-  const chosen = part ? judged.filter(([name]) => name === part) : judged;
-  if (part && chosen.length === 0 && part !== "ping") throw pathNotFound();
-  const results = [
-    ["ping", true] as const,
-    ...chosen.map(([name, holds]) => [name, holds()] as const),
-  ];
-  const healthy = results.every(([, holds]) => holds);
-  const verbose = new URLSearchParams(exchange.target.split("?")[1] ?? "").has("verbose");
-  const lines = results.map(
-    ([name, holds]) => `[${holds ? "+" : "-"}]${name} ${holds ? "ok" : "failed"}\n`,
-  );
+  const query = new URLSearchParams(exchange.target.split("?")[1]);
+  const names = checkNames(checks, kind);
+  if (part && !names.includes(part)) throw pathNotFound();
+  const excluded = part ? [] : query.getAll("exclude").filter((name) => name !== "");
+  const results = (part ? [part] : names).map((name) => {
+    if (excluded.includes(name)) return { line: `[+]${name} excluded: ok\n`, holds: true };
+    const holds = name === ping || checks.get(name)?.() === true;
+    return { line: `[${holds ? "+" : "-"}]${name} ${holds ? "ok" : failed}\n`, holds };
+  });
+  const healthy = results.every(({ holds }) => holds);
+  const unknown = excluded.filter((name) => !names.includes(name)).map((name) => `"${name}"`);
+  const warning =
+    unknown.length > 0
+      ? `warn: some health checks cannot be excluded: no matches for ${unknown.join(",")}\n`
+      : "";
   const verdict = `${kind} check ${healthy ? "passed" : "failed"}\n`;
-  const body = healthy && !verbose ? "ok" : lines.join("") + verdict;
-  return { type: "text", code: healthy ? 200 : 500, contentType: text, text: body };
+  const told = results.map(({ line }) => line).join("") + warning + verdict;
+  const body = healthy && !query.has("verbose") ? "ok" : told;
+  const headers = { "x-content-type-options": "nosniff" };
+  return { type: "text", code: healthy ? 200 : 500, contentType: text, text: body, headers };
+}
+
+const failed = "failed: reason withheld";
+
+function checkNames(checks: SiteContext["checks"], kind: string): string[] {
+  return [ping, ...(kind === "readyz" ? checks.keys() : [])];
+}
+
+/** What there is to see, as upstream lists it at `/`. */
+function rootPaths({ discovery, checks }: SiteContext): string[] {
+  const health = ["healthz", "livez", "readyz"].flatMap((kind) => [
+    `/${kind}`,
+    ...checkNames(checks, kind).map((name) => `/${kind}/${name}`),
+  ]);
+  const others = ["/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"];
+  return [...discovery.paths(), ...health, ...others].sort();
 }
 
 function versionDocument(gitVersion: string): object {

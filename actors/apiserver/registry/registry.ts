@@ -18,7 +18,9 @@ export interface Resource {
 export interface Registry {
   readonly stores: Stores;
   readonly resources: readonly Resource[];
-  /** An empty version means the preferred one. Throws NotFound in the REST API's words. */
+  /** An empty version means the preferred one. */
+  get(group: string, version: string, resource: string): Resource | undefined;
+  /** The same, but throws NotFound in the REST API's words. */
   find(group: string, version: string, resource: string): Resource;
   /** By the stored kind's group and resource, as keys have them. */
   stored(group: string, resource: string): Resource | undefined;
@@ -43,6 +45,7 @@ export function createRegistry(stores: Stores, hooksOf: (kind: Kind) => Hooks): 
     stores,
     resources,
     stored: (group, plural) => byPath.get(`${group}//${plural}`),
+    get: (group, version, plural) => byPath.get(`${group}/${version}/${plural}`),
     find(group, version, plural) {
       const found = byPath.get(`${group}/${version}/${plural}`);
       if (!found) throw pathNotFound();

@@ -6,7 +6,7 @@ import {
   selectableFields,
   selectableValues,
 } from "../../../manifests/field-selectors.ts";
-import { Event, Node, Pod, Service } from "../../../manifests/index.ts";
+import { ConfigMap, Event, EventsEvent, Node, Pod, Service } from "../../../manifests/index.ts";
 import {
   formatSelector,
   fromLabelSelector,
@@ -115,8 +115,21 @@ test.each([
 
 test("field selectors: a field that a kind does not offer is refused by name", () => {
   const parse = (text: string) => () => parseFieldSelector(Service, text);
-  expect(parse("spec.type=ClusterIP")).toThrow("field label not supported: spec.type");
+  expect(parse("spec.ports=1")).toThrow("field label not supported: spec.ports");
+  expect(() => parseFieldSelector(ConfigMap, "data=1")).toThrow(
+    '"data" is not a known field selector: only "metadata.name", "metadata.namespace"',
+  );
   expect(parse("nonsense")).toThrow("invalid selector: 'nonsense'; can't understand 'nonsense'");
   expect(selectableFields(Node)).toEqual(["metadata.name", "spec.unschedulable"]);
   expect(selectableFields(Event)).toContain("involvedObject.uid");
+});
+
+test("field selectors: a second version of an object has names of its own for its fields", () => {
+  const parse = (text: string) => () => parseFieldSelector(EventsEvent, text, Event);
+  const at = selectableFields(Event).indexOf("involvedObject.name");
+  expect(parse("regarding.name=web")()).toMatchObject([{ field: "involvedObject.name", at }]);
+  expect(parse("reportingController=x,metadata.namespace=a")()).toHaveLength(2);
+  expect(parse("involvedObject.name=web")).toThrow(
+    "field label not supported: involvedObject.name",
+  );
 });

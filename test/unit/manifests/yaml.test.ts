@@ -47,7 +47,8 @@ test("yaml: expands anchors and merge keys", () => {
 
 test("yaml: names the line of a fault and of a key given twice", () => {
   expect(() => parseManifests("a: 1\nb: [1,\n")).toThrow(SyntaxFault);
-  expect(() => parseManifests("a: 1\nb: 2\na: 3\n")).toThrow(/line 3: Map keys must be unique/);
+  expect(() => parseManifests("a: 1\nb: 2\na: 3\n")).toThrow('line 3: key "a" already set in map');
+  expect(() => parseManifests("a: [{b: 1, b: 2}]\n")).toThrow('key "b" already set in map');
   expect(() => parseManifests("a: 1\n b: 2\n")).toThrow(/yaml: line/);
 });
 
@@ -105,4 +106,12 @@ test("encode: stored JSON begins with an empty resourceVersion, ready to be spli
   expect(JSON.parse(spliceResourceVersion(stored, "42"))).toMatchObject({
     metadata: { resourceVersion: "42", name: "a" },
   });
+});
+
+test("yaml: what would take the parser long is refused before, and many keys cost no more than many values", () => {
+  const keys = Array.from({ length: 60_000 }, (_, at) => `k${at}: v`).join("\n");
+  expect(Object.keys(parseYaml(keys) as object)).toHaveLength(60_000);
+  for (const text of [`a: [${"x,".repeat(1_000_000)}]`, "[".repeat(1_000_000)]) {
+    expect(() => parseYaml(text)).toThrow("too many values");
+  }
 });

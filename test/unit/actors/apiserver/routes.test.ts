@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { negotiate } from "../../../../actors/apiserver/doors/accept.ts";
 import { routeOf } from "../../../../actors/apiserver/doors/routes.ts";
 
 describe("routes", () => {
@@ -34,32 +33,20 @@ describe("routes", () => {
     ["TRACE", "/api/v1/pods", { type: "method" }],
     ["GET", "/readyz/store-objects", { type: "health", check: "readyz", part: "store-objects" }],
     ["GET", "/openapi/v3/apis/apps/v1", { type: "openapi", path: "v3/apis/apps/v1" }],
-    ["GET", "/", { type: "unknown" }],
+    ["GET", "/", { type: "root" }],
+    ["GET", "/logs", { type: "unknown" }],
+    [
+      "GET",
+      "/api/v1/watch/namespaces/a/pods/b",
+      { ...pods, verb: "watch", namespace: "a", name: "b" },
+    ],
+    ["GET", "/apis/apps/v1/watch/deployments", { verb: "watch", resource: "deployments" }],
+    ["POST", "/api/v1/watch/pods", { type: "method" }],
+    ["HEAD", "/api/v1/pods", { ...pods, verb: "list" }],
+    ["OPTIONS", "/api/v1/pods", { type: "method" }],
   ];
   test.each(cases)("routes: %s %s", (method, target, expected) => {
     const [path = "", query = ""] = target.split("?");
     expect(routeOf(method, path, new URLSearchParams(query))).toMatchObject(expected);
-  });
-});
-
-describe("accept", () => {
-  const table = "application/json;as=Table;v=v1;g=meta.k8s.io";
-  const cases: [string | undefined, object][] = [
-    [undefined, { type: "json", form: "object" }],
-    ["*/*", { type: "json", form: "object" }],
-    [`${table},application/json`, { form: "table" }],
-    ["application/json;as=Table;v=v9;g=meta.k8s.io,application/json", { form: "object" }],
-    ["application/vnd.kubernetes.protobuf, */*", { type: "json" }],
-    ["application/yaml", { type: "yaml" }],
-    ["application/json; as=PartialObjectMetadataList; v=v1; g=meta.k8s.io", { form: "partial" }],
-  ];
-  test.each(cases)("accept: %s", (header, expected) => {
-    expect(negotiate(header)).toMatchObject(expected);
-  });
-
-  test("accept: nothing that we speak is 406", () => {
-    expect(() => negotiate("application/vnd.kubernetes.protobuf")).toThrow(
-      "only the following media types are accepted",
-    );
   });
 });

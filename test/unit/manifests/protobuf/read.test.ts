@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { ConfigMap, Deployment, decode, Pod } from "../../../manifests/index.ts";
-import { ProtobufError, parseProtobuf } from "../../../manifests/protobuf.ts";
+import { ConfigMap, Deployment, decode, Pod } from "../../../../manifests/index.ts";
+import { ProtobufError, parseProtobuf } from "../../../../manifests/protobuf/index.ts";
 
 /** Writes the wire format by hand, so that reading it is not judged by its own mirror image. */
 function varint(value: number): Buffer {
