@@ -33,13 +33,18 @@ export function decode<T extends KubeObject>(
   value: unknown,
   options: { strict?: boolean } = {},
 ): Decoded<T> {
-  const context = new DecodeContext();
-  const object = decoderFor(kind.typeName)(value, context) as T;
+  const { object, strictErrors: found } = decodeAs(kind, value);
   object.apiVersion = kind.apiVersion;
   object.kind = kind.kind;
-  const strictErrors = context.strictErrors.slice(0, MAX_STRICT_ERRORS);
+  const strictErrors = found.slice(0, MAX_STRICT_ERRORS);
   if (options.strict && strictErrors.length > 0) throw new DecodeError(strictMessage(strictErrors));
   return { object, strictErrors };
+}
+
+function decodeAs<T extends KubeObject>(kind: Kind<T>, value: unknown): Decoded<T> {
+  if (!kind.model) return decodeType<T>(kind.typeName, value);
+  const strictErrors: string[] = [];
+  return { object: kind.model.decode(value, strictErrors) as T, strictErrors };
 }
 
 /** Decodes a type that is not a kind of its own, such as `policy.v1.Eviction` or `autoscaling.v1.Scale`. */

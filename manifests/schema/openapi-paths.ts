@@ -71,7 +71,7 @@ export function openapiPaths(root: string, kinds: readonly Kind[], refer: Refer)
     for (const name of kind.subresources) {
       const found = subresource(kind, name);
       if (!found) continue;
-      const part = subresourceOperations(found, refer);
+      const part = subresourceOperations(kind, found, refer);
       add(paths, `${collection}/{name}/${name}`, named, part);
     }
   }
@@ -144,12 +144,17 @@ function json(ref: string): object {
 }
 
 /** Subresources that open a connection have no type in the table, and are not described. */
-function subresourceOperations(part: Subresource, refer: Refer): Record<string, Operation> {
+function subresourceOperations(
+  of: Kind,
+  part: Subresource,
+  refer: Refer,
+): Record<string, Operation> {
   if (part.kind.endsWith("Options")) return {};
   const slash = part.apiVersion.indexOf("/");
   const group = slash < 0 ? "" : part.apiVersion.slice(0, slash);
   const version = part.apiVersion.slice(slash + 1);
-  const typeName = `${schemaPackage(group, version)}.${part.kind}`;
+  const isItself = part.apiVersion === of.apiVersion && part.kind === of.kind;
+  const typeName = isItself ? of.typeName : `${schemaPackage(group, version)}.${part.kind}`;
   const target = { group, version, kind: part.kind, typeName };
   const methods: Partial<Record<Verb, string>> = {
     get: "get",
