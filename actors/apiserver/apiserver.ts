@@ -24,6 +24,7 @@ import { ensureDefaultPolicy } from "./authz/reconcile.ts";
 import { ensureEssentials } from "./bootstrap.ts";
 import { type CompactionArgs, compaction } from "./compaction.ts";
 import { Pages } from "./continue.ts";
+import { createCatalog } from "./crd/catalog.ts";
 import { openManifestsDoor } from "./doors/manifests.ts";
 import { openNatsDoor } from "./doors/nats.ts";
 import { createSessions } from "./doors/watch-sessions.ts";
@@ -201,7 +202,11 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
   const nodePorts = config.nodePorts ?? defaultNodePorts;
   const serviceCidr = parseCidr(config.serviceCidr);
   const authorizer = createAuthorizer(grants, stores.objects);
-  const registry = createRegistry(stores, createHooks({ serviceCidr, nodePorts, authorizer }));
+  const registry = createRegistry(
+    stores,
+    createHooks({ serviceCidr, nodePorts, authorizer }),
+    createCatalog(stores),
+  );
   const objects = new Objects(clock);
   const turn = () => clock.sleep(0);
   const context: PipelineContext = {

@@ -36,7 +36,8 @@ export async function commit(write: Write): Promise<CommitOutcome> {
   const { resource, object, expected, claims = [] } = write;
   const { namespace = "", name = "", uid } = object.metadata;
   const key = keyOf(resource, resource.kind.namespaced ? namespace : "", name);
-  const value = encoder.encode(encodeStored(object));
+  const stored = await (resource.custom?.form.write(object) ?? object);
+  const value = encoder.encode(encodeStored(stored));
   const operation: Operation = {
     key,
     value,

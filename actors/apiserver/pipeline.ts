@@ -4,7 +4,7 @@
  * decode, merge, default, mutate, prepare, validate, check, commit (`change.ts`), or is read (`read.ts`).
  */
 
-import { ApiError, apiError } from "../../manifests/api-error.ts";
+import { ApiError, apiError, isNotFound } from "../../manifests/api-error.ts";
 import { Binding, subresource } from "../../manifests/index.ts";
 import type { Log } from "../../runtime/log.ts";
 import { applyObject } from "./apply.ts";
@@ -37,9 +37,37 @@ export interface PipelineContext extends SubresourceContext {
 }
 
 export function createPipeline(context: PipelineContext): Pipeline {
+  /** A kind that another API actor has just taken up may not be in this one's view yet. */
+  async function findFresh({ group, version, resource }: ApiRequest): Promise<Resource> {
+    const { registry } = context;
+    try {
+      return registry.find(group, version, resource);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      await waitUntilFresh(registry.stores.objects, undefined);
+      return registry.find(group, version, resource);
+    }
+  }
+
   async function admit(request: ApiRequest): Promise<Resource> {
     await context.authorizer.authorize(accessOf(request));
-    return context.registry.find(request.group, request.version, request.resource);
+    return await findFresh(request);
+  }
+
+  async function act(
+    resource: Resource,
+    request: ApiRequest,
+    limits: ReadLimits | undefined,
+  ): Promise<ApiReply> {
+    if (request.subresource) return await handleSubresource(context, resource, request);
+    if (resource.kind === Binding && request.verb === "create") {
+      const pods = context.registry.find("", "v1", "pods");
+      return await handleSubresource(context, pods, bindingOfPod(request));
+    }
+    assertServed(resource, request);
+    const review = reviewAct(resource.kind, request.verb);
+    if (review) return await review(context, resource, request);
+    return await handleObject(context, resource, request, limits);
   }
 
   return {
@@ -47,17 +75,8 @@ export function createPipeline(context: PipelineContext): Pipeline {
 
     async handle(request, limits) {
       const resource = await admit(request);
-      if (request.subresource) return await handleSubresource(context, resource, request);
-      if (resource.kind === Binding && request.verb === "create") {
-        const pods = context.registry.find("", "v1", "pods");
-        return await handleSubresource(context, pods, bindingOfPod(request));
-      }
-      assertServed(resource, request);
-      const review = reviewAct(resource.kind, request.verb);
-      if (review) return await review(context, resource, request);
-      return await handleObject(context, resource, request, limits);
+      return warned(resource, await act(resource, request, limits));
     },
-
     async watch(request, sink) {
       const resource = await admit(request);
       assertServed(resource, request);
@@ -75,6 +94,11 @@ export function createPipeline(context: PipelineContext): Pipeline {
       }
     },
   };
+}
+
+/** Whoever asks for a deprecated version is told, whatever the outcome. */
+function warned({ custom }: Resource, reply: ApiReply): ApiReply {
+  return custom?.warning ? { ...reply, warnings: [custom.warning, ...reply.warnings] } : reply;
 }
 
 async function handleObject(

@@ -2,6 +2,7 @@
 
 import type { Controller } from "../kit/controller.ts";
 import { clusterRoleAggregation } from "./clusterrole-aggregation.ts";
+import { customResourceDefinition } from "./custom-resource-definition.ts";
 import { deployment } from "./deployment.ts";
 import { endpointSlice } from "./endpoint-slice.ts";
 import { endpoints } from "./endpoints.ts";
@@ -28,6 +29,7 @@ export function controllers({ caPem }: ControllerSettings): Controller[] {
     endpoints,
     nodeLifecycle,
     podGc,
+    customResourceDefinition,
     garbageCollector,
     namespace,
     clusterRoleAggregation,

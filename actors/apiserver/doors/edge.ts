@@ -40,6 +40,7 @@ export function httpsEdge(config: EdgeConfig): Edge {
       const site = createSite({
         authorizer: inside.context.authorizer,
         discovery: createDiscovery(registry),
+        customKinds: () => registry.resources.flatMap(({ kind, custom }) => (custom ? [kind] : [])),
         clock: ctx.clock,
         gitVersion: config.gitVersion,
         checks: new Map([...checksOf(inside), ...(config.checks ?? [])]),

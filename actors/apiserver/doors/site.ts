@@ -2,6 +2,7 @@
 
 import { apiError } from "../../../manifests/api-error.ts";
 import {
+  type Kind,
   openapiIndex,
   openapiV2,
   openapiV2Asked,
@@ -36,6 +37,8 @@ export interface Site {
 export interface SiteContext {
   readonly authorizer: Authorizer;
   readonly discovery: Discovery;
+  /** The custom kinds that are served now. */
+  customKinds(): readonly Kind[];
   readonly clock: Clock;
   /** `v1.32.3+wherry0.1.0`. */
   readonly gitVersion: string;
@@ -58,7 +61,7 @@ export function createSite(context: SiteContext): Site {
         case "discovery":
           return discoveryPage(context.discovery, route.path, exchange);
         case "openapi":
-          return openapiPage(route.path, exchange, context.gitVersion);
+          return openapiPage(route.path, exchange, context);
         case "version":
           return { type: "json", code: 200, value: version };
         case "health":
@@ -104,11 +107,11 @@ function discoveryPage(discovery: Discovery, path: string, exchange: Exchange): 
 }
 
 /** `v3` is the index, `v3/apis/apps/v1` one group version. */
-function openapiPage(path: string, exchange: Exchange, gitVersion: string): Page {
-  if (path === "v2") return openapiV2Page(exchange, gitVersion);
-  if (path === "v3") return { type: "json", code: 200, value: openapiIndex() };
+function openapiPage(path: string, exchange: Exchange, context: SiteContext): Page {
+  if (path === "v2") return openapiV2Page(exchange, context.gitVersion);
+  if (path === "v3") return { type: "json", code: 200, value: openapiIndex(context.customKinds()) };
   if (!path.startsWith("v3/")) throw pathNotFound();
-  const document = openapiV3(path.slice("v3/".length));
+  const document = openapiV3(path.slice("v3/".length), context.customKinds());
   if (!document) throw pathNotFound();
   return { type: "json", code: 200, value: document };
 }

@@ -1,10 +1,13 @@
 /** Every resource that is served: its kind, where it is stored, and what is special to it. */
 
 import { apiError } from "../../../manifests/api-error.ts";
+import type { Version } from "../../../manifests/apply/index.ts";
 import { allKinds, type Kind, storedKind } from "../../../manifests/index.ts";
 import { namespacePrefix, objectKey, resourcePrefix } from "../../../runtime/store/key.ts";
 import type { Stores } from "../../../runtime/store/open.ts";
-import type { Entry, Store } from "../../../runtime/store/store.ts";
+import type { ChangeStream, Entry, Store } from "../../../runtime/store/store.ts";
+import type { Catalog } from "../crd/catalog.ts";
+import type { StoredForm } from "../crd/stored-form.ts";
 import type { Hooks } from "./hooks.ts";
 
 export interface Resource {
@@ -13,18 +16,39 @@ export interface Resource {
   readonly stored: Kind;
   readonly store: Store;
   readonly hooks: Hooks;
+  /** Of a kind that a CustomResourceDefinition brought. */
+  readonly custom?: CustomResource;
+}
+
+export interface CustomResource {
+  readonly form: StoredForm;
+  readonly isStorage: boolean;
+  readonly isServed: boolean;
+  /** How owners of fields see the objects, by the apiVersions that are served. */
+  readonly versions: ReadonlyMap<string, Version>;
+  /** Calls back once the definition is another, or gone. */
+  follow(onChange: () => void): ChangeStream;
+  /** Of a deprecated version, for whoever asks for it. */
+  readonly warning?: string;
 }
 
 export interface Registry {
   readonly stores: Stores;
+  /** All that is served now. */
   readonly resources: readonly Resource[];
+  /** Changes whenever `resources` may. */
+  readonly revision: string;
   /** An empty version means the preferred one. Throws NotFound in the REST API's words. */
   find(group: string, version: string, resource: string): Resource;
   /** By the stored kind's group and resource, as keys have them. */
   stored(group: string, resource: string): Resource | undefined;
 }
 
-export function createRegistry(stores: Stores, hooksOf: (kind: Kind) => Hooks): Registry {
+export function createRegistry(
+  stores: Stores,
+  hooksOf: (kind: Kind) => Hooks,
+  catalog: Catalog,
+): Registry {
   const resources = allKinds().map((kind): Resource => {
     const stored = storedKind(kind);
     const store = stores.of(stored.group, stored.resource);
@@ -41,10 +65,16 @@ export function createRegistry(stores: Stores, hooksOf: (kind: Kind) => Hooks): 
   }
   return {
     stores,
-    resources,
-    stored: (group, plural) => byPath.get(`${group}//${plural}`),
+    get resources() {
+      return [...resources, ...catalog.all()];
+    },
+    get revision() {
+      return catalog.revision;
+    },
+    stored: (group, plural) => byPath.get(`${group}//${plural}`) ?? catalog.find(group, "", plural),
     find(group, version, plural) {
-      const found = byPath.get(`${group}/${version}/${plural}`);
+      const path = `${group}/${version}/${plural}`;
+      const found = byPath.get(path) ?? catalog.find(group, version, plural);
       if (!found) throw pathNotFound();
       return found;
     },
