@@ -7,11 +7,13 @@ import type {
   CustomResourceDefinitionVersion,
   CustomResourceSubresourceScale,
 } from "../schema/types.generated.ts";
+import type { FieldErrorReason } from "../validation/field-error.ts";
 import { compileDefaults } from "./defaults.ts";
 import { simplePath } from "./json-path.ts";
 import { publishedSchema } from "./openapi.ts";
 import { customPrinter } from "./printer.ts";
 import { pruneObject } from "./prune.ts";
+import { compileRules } from "./rules.ts";
 import { type Fields, isFields, type Schema } from "./schema.ts";
 import { objectType } from "./type-ref.ts";
 import { validateListTypes, validateValue } from "./validate-value.ts";
@@ -118,17 +120,31 @@ function subresourcesOf({ subresources }: CustomResourceDefinitionVersion): stri
   return [...(subresources?.status ? ["status"] : []), ...(subresources?.scale ? ["scale"] : [])];
 }
 
+/** What rules could stumble over: they are not run then (k8s: customresource/strategy.go hasBlockingErr). */
+const BLOCKING: ReadonlySet<FieldErrorReason> = new Set([
+  "FieldValueRequired",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "FieldValueTypeInvalid",
+]);
+const RULES_LEFT =
+  "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+
 function createModel(version: CustomResourceDefinitionVersion, kind: Kind): Model {
   const schema = schemaOf(version);
   const fill = compileDefaults(schema);
+  const checkRules = compileRules(schema);
   const scale = version.subresources?.scale;
   return {
     decode: (value, unknown) => pruneObject(schema, value, unknown) as unknown as KubeObject,
     setDefaults: (object) => fill?.(object),
     validate(errors, object, old) {
       validateValue(errors, schema, object, old);
-      // What is of the wrong type would only be told of in other words.
-      if (errors.list.length === 0) validateListTypes(errors, schema, object, old);
+      validateListTypes(errors, schema, object, old);
+      if (!checkRules) return;
+      if (errors.list.some(({ reason }) => BLOCKING.has(reason))) {
+        errors.invalid("<nil>", "null", RULES_LEFT);
+      } else checkRules(errors, object, old);
     },
     type: objectType(schema),
     fields: ["metadata", ...Object.keys(schema.properties ?? {})],

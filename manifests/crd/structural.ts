@@ -7,6 +7,7 @@ import { FieldErrors } from "../validation/field-error.ts";
 import { compileDefaults } from "./defaults.ts";
 import { patternFault } from "./patterns.ts";
 import { pruneValueOf } from "./prune.ts";
+import { uncorrelatableBelow, validateRules } from "./rules.ts";
 import { additionalOf, isFields, itemsOf, propertyOf, type Schema } from "./schema.ts";
 import { validateValue } from "./validate-value.ts";
 
@@ -42,11 +43,17 @@ function validateRootMetadata(errors: FieldErrors, schema: Schema | undefined, p
   );
 }
 
-function validateNode(errors: FieldErrors, schema: Schema, path: string): void {
+function validateNode(
+  errors: FieldErrors,
+  schema: Schema,
+  path: string,
+  uncorrelatable?: string,
+): void {
+  validateRules(errors, schema, path, uncorrelatable);
   validateForbidden(errors, schema, path);
   validateKeywords(errors, schema, path);
   validateExtensions(errors, schema, path);
-  validateChildren(errors, schema, path);
+  validateChildren(errors, schema, path, uncorrelatableBelow(schema, path, uncorrelatable));
   for (const [name, inner] of junctorsOf(schema)) {
     validateJunctor(errors, schema, inner, `${path}.${name}`, path);
   }
@@ -197,28 +204,39 @@ function validateListKey(
 
 const keyWords = "x-kubernetes-list-type is map";
 
-function validateChildren(errors: FieldErrors, schema: Schema, path: string): void {
+function validateChildren(
+  errors: FieldErrors,
+  schema: Schema,
+  path: string,
+  uncorrelatable: string | undefined,
+): void {
+  const check = (inner: Schema, name: string, what: string) =>
+    validateTyped(errors, inner, `${path}.${name}`, what, uncorrelatable);
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    validateTyped(errors, property, `${path}.properties[${name}]`, "object fields");
+    check(property, `properties[${name}]`, "object fields");
   }
   const additional = additionalOf(schema);
-  if (additional) {
-    validateTyped(errors, additional, `${path}.additionalProperties`, "object fields");
-  }
+  if (additional) check(additional, "additionalProperties", "object fields");
   const items = itemsOf(schema);
-  if (items) validateTyped(errors, items, `${path}.items`, "array items");
+  if (items) check(items, "items", "array items");
   else if (schema.type === "array" && !Array.isArray(schema.items)) {
     errors.required(`${path}.items`, "must be specified");
   }
 }
 
-function validateTyped(errors: FieldErrors, schema: Schema, path: string, what: string): void {
+function validateTyped(
+  errors: FieldErrors,
+  schema: Schema,
+  path: string,
+  what: string,
+  uncorrelatable: string | undefined,
+): void {
   const needsNone =
     schema["x-kubernetes-int-or-string"] || schema["x-kubernetes-preserve-unknown-fields"];
   if (!schema.type && !needsNone) {
     errors.required(`${path}.type`, `must not be empty for specified ${what}`);
   }
-  validateNode(errors, schema, path);
+  validateNode(errors, schema, path, uncorrelatable);
 }
 
 function junctorsOf({ allOf, anyOf, oneOf, not }: Schema): [string, Schema][] {

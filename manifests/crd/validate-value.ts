@@ -234,8 +234,10 @@ export function validateListTypes(
     });
   } else if (isFields(value)) {
     for (const [key, item] of Object.entries(value)) {
-      const inner = propertyOf(schema, key) ?? additionalOf(schema);
-      if (inner) validateListTypes(errors, inner, item, oldField(old, key), joined(path, key));
+      const property = propertyOf(schema, key);
+      const inner = property ?? additionalOf(schema);
+      const at = property ? joined(path, key) : `${path}[${key}]`;
+      if (inner) validateListTypes(errors, inner, item, oldField(old, key), at);
     }
   }
 }
