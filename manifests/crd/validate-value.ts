@@ -6,6 +6,7 @@
  */
 import equal from "fast-deep-equal";
 import { FieldErrors, GoText } from "../validation/field-error.ts";
+import { validateAnnotations, validateLabels } from "../validation/metadata.ts";
 import { hasFormat } from "./formats.ts";
 import { matchesPattern } from "./patterns.ts";
 import {
@@ -35,6 +36,9 @@ export function validateValue(
   if (typeof value === "number") validateNumber(errors, schema, value, path);
   if (Array.isArray(value)) validateList(errors, schema, value, old, path);
   else if (isFields(value)) validateFields(errors, schema, value, old, path);
+  if (schema["x-kubernetes-embedded-resource"] && isFields(value)) {
+    validateEmbedded(errors, value, path);
+  }
   validateEnum(errors, schema, value, path);
   validateJunctors(errors, schema, value, path);
 }
@@ -146,7 +150,7 @@ function validateFields(
   const { maxProperties, minProperties, required = [] } = schema;
   const count = Object.keys(value).length;
   if (maxProperties !== undefined && count > maxProperties) {
-    tooMany(errors, path, count, maxProperties);
+    invalid(errors, path, count, `should have at most ${maxProperties} properties`);
   }
   if (minProperties !== undefined && count < minProperties) {
     invalid(errors, path, count, `should have at least ${minProperties} properties`);
@@ -214,6 +218,18 @@ function faultsOf(schema: Schema, value: unknown, path: string): FieldErrors {
 
 function fewest(found: readonly FieldErrors[]) {
   return [...found].sort((a, b) => a.list.length - b.list.length)[0]?.list ?? [];
+}
+
+/** An embedded object is one: it says what it is (k8s: structural-schema/objectmeta). */
+function validateEmbedded(errors: FieldErrors, value: Fields, path: string): void {
+  for (const name of ["apiVersion", "kind"]) {
+    if (!value[name]) errors.required(joined(path, name), "must not be empty");
+  }
+  const { metadata } = value;
+  if (!isFields(metadata)) return;
+  const { labels, annotations } = metadata as Record<string, Record<string, string>>;
+  validateLabels(errors, labels, joined(path, "metadata.labels"));
+  validateAnnotations(errors, annotations, joined(path, "metadata.annotations"));
 }
 
 /** Elements that a list of type `set` or `map` holds twice (k8s: structural-schema/listtype). */
