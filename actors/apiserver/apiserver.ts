@@ -25,6 +25,7 @@ import { ensureEssentials } from "./bootstrap.ts";
 import { type CompactionArgs, compaction } from "./compaction.ts";
 import { Pages } from "./continue.ts";
 import { createCatalog } from "./crd/catalog.ts";
+import type { AskConverter } from "./crd/conversion.ts";
 import { openManifestsDoor } from "./doors/manifests.ts";
 import { openNatsDoor } from "./doors/nats.ts";
 import { createSessions } from "./doors/watch-sessions.ts";
@@ -49,6 +50,8 @@ export interface ApiServerConfig {
   readonly nodePorts?: { readonly first: number; readonly last: number };
   readonly dnsAddress?: string;
   readonly admission?: AdmissionSettings;
+  /** How webhooks are asked that convert custom objects; without it none is. */
+  readonly askConverter?: AskConverter;
   /** The HTTPS door and whatever else needs the world outside; see `doors/edge.ts`. */
   readonly edge?: Edge;
   /** Takes part in telling of every change; `principal` must be granted `ownerWrites`. */
@@ -196,6 +199,9 @@ function openInformers(ctx: Context<ApiServerMessage>, principal: string): Infor
   return informers;
 }
 
+const askNobody: AskConverter = () =>
+  Promise.reject(new Error("this API server cannot reach webhooks"));
+
 function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): Inside {
   const { stores, grants, replica, principal } = config;
   const { clock, random, log } = ctx;
@@ -205,7 +211,10 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
   const registry = createRegistry(
     stores,
     createHooks({ serviceCidr, nodePorts, authorizer }),
-    createCatalog(stores),
+    createCatalog({
+      stores,
+      conversion: { ask: config.askConverter ?? askNobody, uuid: () => random.uuid() },
+    }),
   );
   const objects = new Objects(clock);
   const turn = () => clock.sleep(0);

@@ -97,7 +97,7 @@ export class Objects {
     const form = resource.custom?.form;
     if (!form) return this.#parse(sequence ? withResourceVersion(value, sequence) : value);
     const stored = form.convert ? this.#converted.get(form)?.get(value) : this.#parse(value);
-    if (!stored) throw new Error("the object was not converted to the version that was asked for");
+    if (!stored) throw new Error(`nobody has converted the object to what ${form.id} reads`);
     const resourceVersion = sequence ? String(sequence) : "";
     return form.read({ ...stored, metadata: { ...stored.metadata, resourceVersion } });
   }

@@ -18,6 +18,7 @@ import { objectKey, resourcePrefix } from "../../../runtime/store/key.ts";
 import type { Stores } from "../../../runtime/store/open.ts";
 import type { ChangeStream, Entry } from "../../../runtime/store/store.ts";
 import type { Resource } from "../registry/registry.ts";
+import { type ConversionContext, converterOf } from "./conversion.ts";
 import { customHooks } from "./hooks.ts";
 import { storedForm } from "./stored-form.ts";
 
@@ -27,6 +28,11 @@ export interface Catalog {
   find(group: string, version: string, resource: string): Resource | undefined;
   /** Changes whenever what `all` gives may. */
   readonly revision: string;
+}
+
+interface CatalogContext {
+  readonly stores: Stores;
+  readonly conversion: ConversionContext;
 }
 
 interface Compiled {
@@ -39,7 +45,8 @@ const { group: definitionGroup, resource: definitions } = CustomResourceDefiniti
 const prefix = resourcePrefix(definitionGroup, definitions);
 const decoder = new TextDecoder();
 
-export function createCatalog(stores: Stores): Catalog {
+export function createCatalog(context: CatalogContext): Catalog {
+  const { stores } = context;
   const { view } = stores.objects;
   const compiled = new Map<string, Compiled>();
 
@@ -47,7 +54,7 @@ export function createCatalog(stores: Stores): Catalog {
     const known = compiled.get(entry.key);
     if (known?.sequence === entry.sequence) return known.resources;
     const definition = JSON.parse(decoder.decode(entry.value)) as CustomResourceDefinition;
-    const resources = compile(stores, definition, entry);
+    const resources = compile(context, definition, entry);
     compiled.set(entry.key, { sequence: entry.sequence, resources });
     return resources;
   }
@@ -97,20 +104,26 @@ function followDefinition(stores: Stores, entry: Entry, onChange: () => void): C
 }
 
 /** Nothing is served before the names are accepted. */
-function compile(stores: Stores, definition: CustomResourceDefinition, entry: Entry): Resource[] {
-  const stored = storageVersion(definition);
-  if (!stored || !isEstablished(definition)) return [];
+function compile(
+  { stores, conversion }: CatalogContext,
+  definition: CustomResourceDefinition,
+  entry: Entry,
+): Resource[] {
+  const storage = storageVersion(definition);
+  if (!storage || !isEstablished(definition)) return [];
   const { group, names, versions } = definition.spec;
   const store = stores.of(group, names.plural);
   const hooks = customHooks(definition.metadata.deletionTimestamp !== undefined);
   // The stored version is there for those who name none, such as whoever empties a namespace.
-  const known = versions.filter((version) => version.served || version === stored);
+  const known = versions.filter((version) => version.served || version === storage);
   const kinds = new Map(known.map((version) => [version, customKind(definition, version)]));
   const seen = versionsOf([...kinds.values()]);
+  const stored = kinds.get(storage);
+  const convert = converterOf(definition, conversion);
   return [...kinds].map(([version, kind]): Resource => {
-    const isStorage = version === stored;
+    const isStorage = version === storage;
     const isServed = version.served;
-    const form = storedForm(definition, kind, `${kind.apiVersion}@${entry.sequence}`);
+    const form = storedForm(kind, stored ?? kind, `${kind.apiVersion}@${entry.sequence}`, convert);
     const warning = deprecationWarning(definition, version);
     const follow = (onChange: () => void) => followDefinition(stores, entry, onChange);
     const custom = {

@@ -1,13 +1,7 @@
 /** How objects of a custom kind are kept: in one version, whichever they are asked for in. */
 
-import {
-  type CustomResourceDefinition,
-  decode,
-  type Kind,
-  type KubeObject,
-  setDefaults,
-  storageVersion,
-} from "../../../manifests/index.ts";
+import { decode, type Kind, type KubeObject, setDefaults } from "../../../manifests/index.ts";
+import type { Convert } from "./conversion.ts";
 
 export interface StoredForm {
   /** Of the version and what it is read by: the same bytes under another id may read otherwise. */
@@ -16,19 +10,30 @@ export interface StoredForm {
   convert?(stored: readonly KubeObject[]): Promise<readonly KubeObject[]>;
   /** What was stored, or converted, as the version that was asked for: pruned and defaulted by today's schema. */
   read(stored: KubeObject): KubeObject;
-  write(object: KubeObject): KubeObject | Promise<KubeObject>;
+  write(object: KubeObject): Promise<KubeObject>;
 }
 
+/** `kind` as it is asked for, `stored` as it is kept; without `convert` versions differ in their name only. */
 export function storedForm(
-  definition: CustomResourceDefinition,
   kind: Kind,
+  stored: Kind,
   id: string,
+  convert: Convert | undefined,
 ): StoredForm {
-  const { group } = definition.spec;
-  const storedAs = `${group}/${storageVersion(definition)?.name ?? kind.version}`;
+  const converts = convert !== undefined && kind !== stored;
   return {
     id,
-    read: (stored) => setDefaults(kind, decode(kind, stored).object),
-    write: (object) => ({ ...object, apiVersion: storedAs }),
+    read: (object) => decodedAs(kind, object),
+    // Also the version that is stored now: what was kept in another one before is asked about.
+    ...(convert ? { convert: (objects) => convert(objects, kind.apiVersion) } : {}),
+    async write(object) {
+      if (!converts) return { ...object, apiVersion: stored.apiVersion };
+      const [converted = object] = await convert([object], stored.apiVersion);
+      return decodedAs(stored, converted);
+    },
   };
+}
+
+function decodedAs(kind: Kind, object: KubeObject): KubeObject {
+  return setDefaults(kind, decode(kind, object).object);
 }

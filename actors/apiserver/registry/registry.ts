@@ -40,7 +40,7 @@ export interface Registry {
   readonly revision: string;
   /** An empty version means the preferred one. Throws NotFound in the REST API's words. */
   find(group: string, version: string, resource: string): Resource;
-  /** By the stored kind's group and resource, as keys have them. */
+  /** By the stored kind's group and resource, as keys have them; what is read through it is just as it is stored. */
   stored(group: string, resource: string): Resource | undefined;
 }
 
@@ -63,6 +63,13 @@ export function createRegistry(
     if (!preferred || resource.kind === resource.stored)
       byPath.set(`${group}//${plural}`, resource);
   }
+  function asStored(group: string, plural: string): Resource | undefined {
+    const found = catalog.find(group, "", plural);
+    if (!found) return undefined;
+    const { custom: _custom, ...resource } = found;
+    return resource;
+  }
+
   return {
     stores,
     get resources() {
@@ -71,7 +78,7 @@ export function createRegistry(
     get revision() {
       return catalog.revision;
     },
-    stored: (group, plural) => byPath.get(`${group}//${plural}`) ?? catalog.find(group, "", plural),
+    stored: (group, plural) => byPath.get(`${group}//${plural}`) ?? asStored(group, plural),
     find(group, version, plural) {
       const path = `${group}/${version}/${plural}`;
       const found = byPath.get(path) ?? catalog.find(group, version, plural);
