@@ -4,8 +4,9 @@
  * A type with a validator of its own (in kinds/) is checked by it; every other by what the table knows. Objects come
  * here decoded, defaulted and, for an update, complete with the fields that the API server keeps.
  */
-import { accessUpdateValidators, accessValidators } from "./kinds/access-validation.ts";
+
 import { definitionUpdateValidators, definitionValidators } from "./crd/definition-validation.ts";
+import { accessUpdateValidators, accessValidators } from "./kinds/access-validation.ts";
 import { configUpdateValidators, configValidators } from "./kinds/config-validation.ts";
 import type { Kind, KubeObject } from "./kinds/kind.ts";
 import { podUpdateValidators, podValidators } from "./kinds/pod-validation.ts";

@@ -11,6 +11,7 @@ import { applyObject } from "./apply.ts";
 import { accessOf } from "./authz/access.ts";
 import type { Authorizer } from "./authz/authorizer.ts";
 import { change, create, replaceWith } from "./change.ts";
+import { waitUntilFresh } from "./freshness.ts";
 import { patchWith } from "./merge.ts";
 import { isApply } from "./owners.ts";
 import { get, list, type ReadLimits } from "./read.ts";
@@ -77,6 +78,7 @@ export function createPipeline(context: PipelineContext): Pipeline {
       const resource = await admit(request);
       return warned(resource, await act(resource, request, limits));
     },
+
     async watch(request, sink) {
       const resource = await admit(request);
       assertServed(resource, request);
