@@ -63,8 +63,11 @@ export function decodeErrorMessage(kind: Kind, error: DecodeError): string {
   return `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${error.message}`;
 }
 
-/** Finds the kind that a document names; throws DecodeError with upstream's words when there is none. */
-export function kindOfDocument(value: unknown): Kind {
+/**
+ * Finds the kind that a document names, among those that `find` knows; throws DecodeError with upstream's words when
+ * there is none.
+ */
+export function kindOfDocument(value: unknown, find = kindByGvk): Kind {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new DecodeError("the object provided is unrecognized: it is not a mapping");
   }
@@ -73,7 +76,7 @@ export function kindOfDocument(value: unknown): Kind {
   if (typeof apiVersion !== "string" || apiVersion === "") {
     throw new DecodeError("Object 'apiVersion' is missing");
   }
-  const found = kindByGvk(apiVersion, kind);
+  const found = find(apiVersion, kind);
   if (!found) {
     throw new DecodeError(`no matches for kind "${kind}" in version "${apiVersion}"`);
   }

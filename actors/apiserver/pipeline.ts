@@ -5,7 +5,7 @@
  */
 
 import { ApiError, apiError, isNotFound } from "../../manifests/api-error.ts";
-import { Binding, subresource } from "../../manifests/index.ts";
+import { Binding, type Kind, subresource } from "../../manifests/index.ts";
 import type { Log } from "../../runtime/log.ts";
 import { applyObject } from "./apply.ts";
 import { accessOf } from "./authz/access.ts";
@@ -28,6 +28,8 @@ export interface Pipeline {
   /** Rejects with an ApiError, or with whatever broke. */
   handle(request: ApiRequest, limits?: ReadLimits): Promise<ApiReply>;
   watch(request: ApiRequest, sink: WatchSink): Promise<OpenedWatch>;
+  /** What is called so and served, also since a moment ago. */
+  kind(apiVersion: string, kind: string): Promise<Kind | undefined>;
   /** What `act` answers, or the Status of what it threw. */
   catching(act: () => Promise<ApiReply>): Promise<ApiReply>;
 }
@@ -83,6 +85,14 @@ export function createPipeline(context: PipelineContext): Pipeline {
       const resource = await admit(request);
       assertServed(resource, request);
       return await openWatch(context, resource, request, sink);
+    },
+
+    async kind(apiVersion, kind) {
+      const { registry } = context;
+      const found = registry.kind(apiVersion, kind);
+      if (found) return found;
+      await waitUntilFresh(registry.stores.objects, undefined);
+      return registry.kind(apiVersion, kind);
     },
 
     async catching(act) {

@@ -7,11 +7,12 @@ type Operation = Record<string, unknown>;
 /** Where a type's schema stands in the document. */
 type Refer = (typeName: string) => string;
 
+const STRATEGIC = "application/strategic-merge-patch+json";
 const PATCHES = [
   "application/apply-patch+yaml",
   "application/json-patch+json",
   "application/merge-patch+json",
-  "application/strategic-merge-patch+json",
+  STRATEGIC,
 ];
 
 const query = (name: string, type: string) => ({ name, in: "query", schema: { type } });
@@ -101,6 +102,7 @@ interface Target {
   version: string;
   kind: string;
   typeName: string;
+  model?: Kind["model"];
 }
 
 function operation(
@@ -135,7 +137,9 @@ function bodyOf(target: Target, method: string, refer: Refer): object | undefine
   if (method === "delete") return { content: json(refer("meta.v1.DeleteOptions")) };
   if (method !== "patch") return { content: json(refer(target.typeName)), required: true };
   const schema = { $ref: refer("meta.v1.Patch") };
-  const content = Object.fromEntries(PATCHES.map((type) => [type, { schema }]));
+  // kubectl believes what stands here: apply sends a strategic patch to whoever takes one.
+  const patches = PATCHES.filter((type) => !target.model || type !== STRATEGIC);
+  const content = Object.fromEntries(patches.map((type) => [type, { schema }]));
   return { content, required: true };
 }
 
@@ -155,7 +159,13 @@ function subresourceOperations(
   const version = part.apiVersion.slice(slash + 1);
   const isItself = part.apiVersion === of.apiVersion && part.kind === of.kind;
   const typeName = isItself ? of.typeName : `${schemaPackage(group, version)}.${part.kind}`;
-  const target = { group, version, kind: part.kind, typeName };
+  const target = {
+    group,
+    version,
+    kind: part.kind,
+    typeName,
+    ...(isItself ? { model: of.model } : {}),
+  };
   const methods: Partial<Record<Verb, string>> = {
     get: "get",
     update: "put",

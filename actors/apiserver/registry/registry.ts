@@ -2,7 +2,7 @@
 
 import { apiError } from "../../../manifests/api-error.ts";
 import type { Version } from "../../../manifests/apply/index.ts";
-import { allKinds, type Kind, storedKind } from "../../../manifests/index.ts";
+import { allKinds, type Kind, kindByGvk, storedKind } from "../../../manifests/index.ts";
 import { namespacePrefix, objectKey, resourcePrefix } from "../../../runtime/store/key.ts";
 import type { Stores } from "../../../runtime/store/open.ts";
 import type { ChangeStream, Entry, Store } from "../../../runtime/store/store.ts";
@@ -40,6 +40,7 @@ export interface Registry {
   readonly revision: string;
   /** An empty version means the preferred one. Throws NotFound in the REST API's words. */
   find(group: string, version: string, resource: string): Resource;
+  kind(apiVersion: string, kind: string): Kind | undefined;
   /** By the stored kind's group and resource, as keys have them; what is read through it is just as it is stored. */
   stored(group: string, resource: string): Resource | undefined;
 }
@@ -78,6 +79,11 @@ export function createRegistry(
     get revision() {
       return catalog.revision;
     },
+    kind: (apiVersion, kind) =>
+      kindByGvk(apiVersion, kind) ??
+      catalog
+        .all()
+        .find((known) => known.kind.apiVersion === apiVersion && known.kind.kind === kind)?.kind,
     stored: (group, plural) => byPath.get(`${group}//${plural}`) ?? asStored(group, plural),
     find(group, version, plural) {
       const path = `${group}/${version}/${plural}`;
