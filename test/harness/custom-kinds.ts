@@ -1,5 +1,6 @@
 /** The HTTPS door of an API actor, and the controller that establishes custom kinds beside it. */
 
+import type { ApiServerConfig } from "../../actors/apiserver/apiserver.ts";
 import { customResourceDefinition } from "../../actors/controllers/custom-resource-definition.ts";
 import { createApi } from "../../actors/kit/client.ts";
 import { createInformers } from "../../actors/kit/informer.ts";
@@ -18,12 +19,14 @@ export interface TestCustomApi extends TestHttpsApi {
 
 const principal = "system:wherry:controllers";
 
-export async function startCustomApi(): Promise<TestCustomApi> {
+export async function startCustomApi(
+  config: Partial<ApiServerConfig> = {},
+): Promise<TestCustomApi> {
   const grants = new Map([
     [apiPrincipal, grantsOf(ownerWrites)],
     [principal, grantsOf(customResourceDefinition.writes)],
   ]);
-  const api = await startHttpsApi({ grants });
+  const api = await startHttpsApi({ ...config, grants });
   const log = createLog({ level: process.env.WHERRY_TEST_LOG === "debug" ? "debug" : "silent" });
   const world = { clock: realClock, random: realRandom, log };
   const bus = await api.connect(principal);
