@@ -4,7 +4,7 @@
  * decode, merge, default, mutate, prepare, validate, check, commit (`change.ts`), or is read (`read.ts`).
  */
 
-import { ApiError, apiError, isNotFound } from "../../manifests/api-error.ts";
+import { ApiError, apiError } from "../../manifests/api-error.ts";
 import { Binding, type Kind, subresource } from "../../manifests/index.ts";
 import type { Log } from "../../runtime/log.ts";
 import { applyObject } from "./apply.ts";
@@ -15,7 +15,7 @@ import { waitUntilFresh } from "./freshness.ts";
 import { patchWith } from "./merge.ts";
 import { isApply } from "./owners.ts";
 import { get, list, type ReadLimits } from "./read.ts";
-import { pathNotFound, type Resource } from "./registry/registry.ts";
+import { findFresh, pathNotFound, type Resource } from "./registry/registry.ts";
 import { remove, removeCollection } from "./remove.ts";
 import { type ApiReply, type ApiRequest, errorReply } from "./request.ts";
 import { reviewAct } from "./reviews.ts";
@@ -40,21 +40,9 @@ export interface PipelineContext extends SubresourceContext {
 }
 
 export function createPipeline(context: PipelineContext): Pipeline {
-  /** A kind that another API actor has just taken up may not be in this one's view yet. */
-  async function findFresh({ group, version, resource }: ApiRequest): Promise<Resource> {
-    const { registry } = context;
-    try {
-      return registry.find(group, version, resource);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      await waitUntilFresh(registry.stores.objects, undefined);
-      return registry.find(group, version, resource);
-    }
-  }
-
   async function admit(request: ApiRequest): Promise<Resource> {
     await context.authorizer.authorize(accessOf(request));
-    return await findFresh(request);
+    return await findFresh(context.registry, request);
   }
 
   async function act(

@@ -1,6 +1,6 @@
 /** Every resource that is served: its kind, where it is stored, and what is special to it. */
 
-import { apiError } from "../../../manifests/api-error.ts";
+import { apiError, isNotFound } from "../../../manifests/api-error.ts";
 import type { Version } from "../../../manifests/apply/index.ts";
 import { allKinds, type Kind, kindByGvk, storedKind } from "../../../manifests/index.ts";
 import { namespacePrefix, objectKey, resourcePrefix } from "../../../runtime/store/key.ts";
@@ -8,6 +8,8 @@ import type { Stores } from "../../../runtime/store/open.ts";
 import type { ChangeStream, Entry, Store } from "../../../runtime/store/store.ts";
 import type { Catalog } from "../crd/catalog.ts";
 import type { StoredForm } from "../crd/stored-form.ts";
+import { waitUntilFresh } from "../freshness.ts";
+import type { ApiRequest } from "../request.ts";
 import type { Hooks } from "./hooks.ts";
 
 export interface Resource {
@@ -92,6 +94,20 @@ export function createRegistry(
       return found;
     },
   };
+}
+
+/** A kind that another API actor has just taken up may not be in this one's view yet. */
+export async function findFresh(
+  registry: Registry,
+  { group, version, resource }: Pick<ApiRequest, "group" | "version" | "resource">,
+): Promise<Resource> {
+  try {
+    return registry.find(group, version, resource);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    await waitUntilFresh(registry.stores.objects, undefined);
+    return registry.find(group, version, resource);
+  }
 }
 
 /** What upstream answers for any path that it does not know. */
