@@ -9,6 +9,7 @@ import {
   type KubeObject,
   Namespace,
 } from "../../../../manifests/index.ts";
+import type { SimProcess } from "../../../../runtime/sim/process.ts";
 import { type Scene, startScene } from "../../../harness/controller.ts";
 
 interface Widget extends KubeObject {
@@ -38,11 +39,12 @@ function definition(
 }
 
 let scene: Scene;
+let controllersProcess: SimProcess;
 const all = controllers({ caPem: "the certificate" });
 
 beforeEach(async () => {
   scene = await startScene({ apis: 2, writes: all.flatMap(({ writes }) => writes) });
-  scene.run(...all);
+  controllersProcess = scene.run(...all);
 });
 
 afterEach(async () => {
@@ -149,6 +151,41 @@ test("custom kinds: a version that objects are stored in stays in its definition
   expect((refused as ApiError).message).toContain(
     'status.storedVersions[0]: Invalid value: "v1": must appear in spec.versions',
   );
+});
+
+test("custom kinds: one that cannot be listed does not keep the collector from the others", async () => {
+  const two = definition("widgets", "Widget");
+  const [v1] = two.spec.versions;
+  if (!v1) throw new Error("no version");
+  // Nobody here reaches a webhook, so that what was kept as v1 cannot be read once v2 is stored.
+  const webhook = { clientConfig: { url: "https://nowhere" }, conversionReviewVersions: ["v1"] };
+  two.spec.conversion = { strategy: "Webhook", webhook };
+  two.spec.versions.push({ ...v1, name: "v2", storage: false });
+  await define(two);
+  await scene.settle(scene.api.create(Widget, widget("kept")));
+  const versions = [
+    { ...v1, storage: false },
+    { ...v1, name: "v2" },
+  ];
+  const change = { spec: { versions } };
+  const key = "widgets.example.com";
+  await scene.settle(scene.api.patch(CustomResourceDefinition, key, change, { type: "merge" }));
+  await expect(scene.settle(scene.api.list(Widget))).rejects.toThrow("cannot reach webhooks");
+  await scene.settle(controllersProcess.stop());
+  const owner = await scene.settle(
+    scene.api.create(ConfigMap, { metadata: { name: "owner", namespace: "default" } }),
+  );
+  const reference = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    name: "owner",
+    uid: owner.metadata.uid ?? "",
+  };
+  const owned = { name: "owned", namespace: "default", ownerReferences: [reference] };
+  await scene.settle(scene.api.create(ConfigMap, { metadata: owned }));
+  await scene.settle(scene.api.delete(ConfigMap, "default/owner"));
+  scene.run(...all);
+  await scene.until("the owned to go", () => isGone(scene.api.get(ConfigMap, "default/owned")));
 });
 
 test("custom kinds: names are given and conditions set in upstream's words", () => {
