@@ -83,7 +83,8 @@ export async function createFrom(
   }
   const asStored = resource.kind.conversion?.toStored(decoded) ?? decoded;
   const dryRun = dryRunOption(request.query);
-  const guard = guardOf(resource, request);
+  // An owner's epoch comes first; a commit has one guard.
+  const guard = guardOf(resource, request) ?? resource.custom?.guard;
   const hooks = hooksContext(context, request, warnings);
   const own = ownerOf(resource, manager, draft, hooks.now);
   const fixed = { resource, request, old: undefined, dryRun, hooks, own };

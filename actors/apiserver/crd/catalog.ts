@@ -131,6 +131,7 @@ function compile(
       isServed,
       form,
       versions: seen,
+      guard: { key: entry.key, sequence: entry.sequence },
       follow,
       ...(warning ? { warning } : {}),
     };

@@ -5,7 +5,7 @@ import type { Version } from "../../../manifests/apply/index.ts";
 import { allKinds, type Kind, kindByGvk, storedKind } from "../../../manifests/index.ts";
 import { namespacePrefix, objectKey, resourcePrefix } from "../../../runtime/store/key.ts";
 import type { Stores } from "../../../runtime/store/open.ts";
-import type { ChangeStream, Entry, Store } from "../../../runtime/store/store.ts";
+import type { ChangeStream, Entry, Guard, Store } from "../../../runtime/store/store.ts";
 import type { Catalog } from "../crd/catalog.ts";
 import type { StoredForm } from "../crd/stored-form.ts";
 import { waitUntilFresh } from "../freshness.ts";
@@ -28,6 +28,8 @@ export interface CustomResource {
   readonly isServed: boolean;
   /** How owners of fields see the objects, by the apiVersions that are served. */
   readonly versions: ReadonlyMap<string, Version>;
+  /** The definition as it was read: nothing may come to be under one that is another by now, or gone. */
+  readonly guard: Guard;
   /** Calls back once the definition is another, or gone. */
   follow(onChange: () => void): ChangeStream;
   /** Of a deprecated version, for whoever asks for it. */

@@ -1,6 +1,7 @@
 /** Custom kinds as one API actor's view shows them, on a real store in virtual time. */
 
 import { expect, test } from "vitest";
+import { commit } from "../../../../../actors/apiserver/commit.ts";
 import { createCatalog } from "../../../../../actors/apiserver/crd/catalog.ts";
 import { Objects } from "../../../../../actors/apiserver/objects.ts";
 import {
@@ -8,7 +9,7 @@ import {
   findFresh,
   type Registry,
 } from "../../../../../actors/apiserver/registry/registry.ts";
-import { isNotFound } from "../../../../../manifests/api-error.ts";
+import { type ApiError, isNotFound } from "../../../../../manifests/api-error.ts";
 import {
   type CustomResourceDefinition,
   encodeStored,
@@ -143,4 +144,26 @@ test("catalog: objects are read by the schema that is there now, and compiled on
   expect(registry.revision).not.toBe(revision);
   expect(objects.shown(find(), entry)).toMatchObject({ spec: { size: 7 } });
   await settle(scene.world, store.close());
+});
+
+test("catalog: nothing comes to be under a definition that is another by now", async () => {
+  const scene = await openScene();
+  await scene.append(definitionKey, definition());
+  await settle(scene.world, scene.store.consistent());
+  const resource = scene.registry.find(group, "v1", "widgets");
+  const sequence = scene.store.view.get(definitionKey)?.sequence;
+  const write = (name: string) => {
+    const object = { apiVersion: "example.com/v1", kind: "Widget", metadata: { name } };
+    const guard = resource.custom?.guard;
+    return settle(scene.world, commit({ resource, object, expected: 0, guard }));
+  };
+  expect((await write("early")).type).toBe("committed");
+  await scene.append(definitionKey, definition({}, "False"), sequence);
+  const error = await write("late").catch((thrown: unknown) => thrown);
+  expect((error as ApiError).status).toMatchObject({
+    reason: "ServiceUnavailable",
+    message: "the definition of this kind has just changed: try again",
+    details: { retryAfterSeconds: 1 },
+  });
+  await settle(scene.world, scene.store.close());
 });
