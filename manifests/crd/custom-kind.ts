@@ -13,7 +13,7 @@ import { simplePath } from "./json-path.ts";
 import { publishedSchema } from "./openapi.ts";
 import { customPrinter } from "./printer.ts";
 import { pruneObject } from "./prune.ts";
-import { compileRules } from "./rules.ts";
+import { compileRules, type RuleChecker } from "./rules.ts";
 import { type Fields, isFields, type Schema } from "./schema.ts";
 import { objectType } from "./type-ref.ts";
 import { validateListTypes, validateValue } from "./validate-value.ts";
@@ -133,7 +133,8 @@ const RULES_LEFT =
 function createModel(version: CustomResourceDefinitionVersion, kind: Kind): Model {
   const schema = schemaOf(version);
   const fill = compileDefaults(schema);
-  const checkRules = compileRules(schema);
+  // Most definitions that a process knows have no object written while it lives.
+  let rules: { readonly check: RuleChecker | undefined } | undefined;
   const scale = version.subresources?.scale;
   return {
     decode: (value, unknown) => pruneObject(schema, value, unknown) as unknown as KubeObject,
@@ -141,10 +142,11 @@ function createModel(version: CustomResourceDefinitionVersion, kind: Kind): Mode
     validate(errors, object, old) {
       validateValue(errors, schema, object, old);
       validateListTypes(errors, schema, object, old);
-      if (!checkRules) return;
+      rules ??= { check: compileRules(schema) };
+      if (!rules.check) return;
       if (errors.list.some(({ reason }) => BLOCKING.has(reason))) {
         errors.invalid("<nil>", "null", RULES_LEFT);
-      } else checkRules(errors, object, old);
+      } else rules.check(errors, object, old);
     },
     type: objectType(schema),
     fields: ["metadata", ...Object.keys(schema.properties ?? {})],
