@@ -111,7 +111,13 @@ describe("stock kubectl", () => {
     await cluster.apply(JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: owned }));
     await cluster.kubectl("delete", "shelf", "oak");
     await cluster.kubectl("wait", "--for=delete", "configmap/books", "--timeout=30s");
-    await cluster.apply(shelf);
+    const file = join(cluster.dataDir, "shelf.yaml");
+    await writeFile(file, shelf);
+    const byWherry = async () => (await cluster.wherry("apply", "-f", file)).stdout;
+    expect(await byWherry()).toBe("shelf.shop.example.com/oak created\n");
+    await writeFile(file, `${shelf}spec: {boards: 5}\n`);
+    expect(await byWherry()).toBe("shelf.shop.example.com/oak configured\n");
+    expect(await byWherry()).toBe("shelf.shop.example.com/oak unchanged\n");
     await cluster.kubectl("delete", crd, "--timeout=30s");
     const gone = await cluster.tryKubectl("get", "--raw", "/apis/shop.example.com/v1/shelves");
     expect(gone.stderr).toContain("the server could not find the requested resource");
