@@ -18,6 +18,7 @@ import { actorRoles, principalOf, type Role } from "./nats/roles.ts";
 import { serviceAddress } from "./places.ts";
 import type { Site } from "./site.ts";
 import { gitVersion } from "./version.ts";
+import { createWebhookDialer } from "./webhook-dialer.ts";
 
 const shards = 2;
 
@@ -41,6 +42,7 @@ export async function startApi(site: Site): Promise<Stores> {
     grants: computeGrants(),
     manifestEvents: true,
     compaction: { journals, horizonMs: defaultHorizonMs },
+    admission: { dialer: createWebhookDialer() },
     serviceCidr: serviceCidr.text,
     dnsAddress: serviceAddress(serviceCidr, "kube-dns"),
     edge: createApiEdge(edge),

@@ -25,7 +25,7 @@ import { ensureEssentials } from "./bootstrap.ts";
 import { type CompactionArgs, compaction } from "./compaction.ts";
 import { Pages } from "./continue.ts";
 import { createCatalog } from "./crd/catalog.ts";
-import type { AskConverter } from "./crd/conversion.ts";
+import { askByDialer } from "./crd/conversion.ts";
 import { openManifestsDoor } from "./doors/manifests.ts";
 import { openNatsDoor } from "./doors/nats.ts";
 import { createSessions } from "./doors/watch-sessions.ts";
@@ -50,8 +50,6 @@ export interface ApiServerConfig {
   readonly nodePorts?: { readonly first: number; readonly last: number };
   readonly dnsAddress?: string;
   readonly admission?: AdmissionSettings;
-  /** How webhooks are asked that convert custom objects; without it none is. */
-  readonly askConverter?: AskConverter;
   /** The HTTPS door and whatever else needs the world outside; see `doors/edge.ts`. */
   readonly edge?: Edge;
   /** Takes part in telling of every change; `principal` must be granted `ownerWrites`. */
@@ -199,9 +197,6 @@ function openInformers(ctx: Context<ApiServerMessage>, principal: string): Infor
   return informers;
 }
 
-const askNobody: AskConverter = () =>
-  Promise.reject(new Error("this API server cannot reach webhooks"));
-
 function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): Inside {
   const { stores, grants, replica, principal } = config;
   const { clock, random, log } = ctx;
@@ -213,16 +208,20 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
     createHooks({ serviceCidr, nodePorts, authorizer }),
     createCatalog({
       stores,
-      conversion: { ask: config.askConverter ?? askNobody, uuid: () => random.uuid() },
+      conversion: {
+        ask: askByDialer(config.admission?.dialer, () => reader),
+        uuid: () => random.uuid(),
+      },
     }),
   );
   const objects = new Objects(clock);
+  const reader = createReader(registry, objects);
   const turn = () => clock.sleep(0);
   const context: PipelineContext = {
     registry,
     objects,
     admission: createAdmission(plugins(config.admission)),
-    reader: createReader(registry, objects),
+    reader,
     indexes: new FieldIndexes({ objects, turn }),
     authorizer,
     pages: new Pages(clock, random),

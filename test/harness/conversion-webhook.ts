@@ -1,8 +1,7 @@
-/** A conversion webhook on loopback, over HTTPS with an authority of its own, and what asks it. */
+/** A conversion webhook on loopback, over HTTPS with an authority of its own. */
 
-import { createServer, request as httpsRequest } from "node:https";
+import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { AskConverter } from "../../actors/apiserver/crd/conversion.ts";
 import type { KubeObject } from "../../manifests/index.ts";
 import { createAuthority, issueServerCertificate } from "../../runtime/pki.ts";
 import { realClock } from "../../runtime/real.ts";
@@ -60,18 +59,3 @@ export async function startConverter(convert: TestConverter["convert"]): Promise
   };
   return converter;
 }
-
-export const askOverHttps: AskConverter = ({ url = "", caBundle = "" }, body) =>
-  new Promise((resolve, reject) => {
-    const ca = Buffer.from(caBundle, "base64").toString();
-    const headers = { "content-type": "application/json", "content-length": body.length };
-    const request = httpsRequest(url, { method: "POST", ca, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => {
-        resolve({ code: response.statusCode ?? 0, body: Buffer.concat(chunks) });
-      });
-    });
-    request.on("error", reject);
-    request.end(body);
-  });

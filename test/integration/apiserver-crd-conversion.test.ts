@@ -1,8 +1,9 @@
 /** A custom kind whose versions a webhook converts: a real one, over HTTPS. */
 
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { createWebhookDialer } from "../../deploy/webhook-dialer.ts";
 import type { KubeObject } from "../../manifests/index.ts";
-import { askOverHttps, startConverter, type TestConverter } from "../harness/conversion-webhook.ts";
+import { startConverter, type TestConverter } from "../harness/conversion-webhook.ts";
 import { startCustomApi, type TestCustomApi } from "../harness/custom-kinds.ts";
 import { type RestClient, restClient } from "../harness/rest.ts";
 
@@ -35,7 +36,7 @@ let converter: TestConverter;
 
 beforeAll(async () => {
   converter = await startConverter(convert);
-  env = await startCustomApi({ askConverter: askOverHttps });
+  env = await startCustomApi({ admission: { dialer: createWebhookDialer() } });
   rest = await restClient(env);
   const properties = (spec: object) => ({
     openAPIV3Schema: {

@@ -6,11 +6,14 @@ import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
 import { priority } from "./priority.ts";
 import { serviceAccount } from "./service-account.ts";
+import type { WebhookDialer } from "./webhooks/dialer.ts";
 
 /** As upstream's options of the same names: what is added to the default, and what is taken away. */
 export interface AdmissionSettings {
   readonly enable?: readonly string[];
   readonly disable?: readonly string[];
+  /** Without one every webhook fails as one that cannot be reached. */
+  readonly dialer?: WebhookDialer;
 }
 
 const all: readonly Plugin[] = [

@@ -10,13 +10,24 @@ import type {
   KubeObject,
 } from "../../../manifests/index.ts";
 import { errorMessage } from "../../../runtime/errors.ts";
+import type { Reader } from "../admission/reader.ts";
+import type { WebhookAnswer, WebhookDialer } from "../admission/webhooks/dialer.ts";
+import { resolveTarget } from "../admission/webhooks/target.ts";
 
 /** Sends a review to where the configuration leads. Rejects with an Error that says what went wrong. */
 export type AskConverter = (
   config: ApiextensionsWebhookClientConfig,
   body: Uint8Array,
   timeoutMs: number,
-) => Promise<{ readonly code: number; readonly body: Uint8Array }>;
+) => Promise<WebhookAnswer>;
+
+/** As admission's webhooks are reached. */
+export function askByDialer(dialer: WebhookDialer | undefined, reader: () => Reader): AskConverter {
+  return async (config, body, timeoutMs) => {
+    if (!dialer) throw new Error("this API server cannot reach webhooks");
+    return await dialer.post(resolveTarget(config, reader(), timeoutMs / 1000), body, timeoutMs);
+  };
+}
 
 /** All in one question; those that are in the version already are not asked about. */
 export type Convert = (objects: readonly KubeObject[], apiVersion: string) => Promise<KubeObject[]>;
