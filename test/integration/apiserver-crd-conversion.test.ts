@@ -149,6 +149,27 @@ test("crd conversion: a watch tells in its version, in order, of what is convert
   expect((await Promise.all([env.kubectl(seen), moves()]))[0]).toContain("condition met");
 });
 
+test("crd conversion: a watch that cannot be told what has changed ends, and says why", async () => {
+  await rest.ask("POST", path("v1"), address("v1", "lost", { hostPort: "l:1" }));
+  const { json } = await rest.ask("GET", path("v2"));
+  const query = `watch=true&resourceVersion=${json.metadata.resourceVersion}&timeoutSeconds=30`;
+  const watched = env.kubectl(["get", "--raw", `${path("v2")}?${query}`]);
+  const merge = "application/merge-patch+json";
+  const move = (port: number) =>
+    rest.ask("PATCH", `${path("v1")}/lost`, { spec: { hostPort: `l:${port}` } }, merge);
+  await move(2);
+  converter.convert = undefined;
+  await move(3);
+  const told = (await watched)
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(told.at(-1)).toMatchObject({
+    type: "ERROR",
+    object: { code: 500, message: expect.stringContaining("out of order") },
+  });
+});
+
 test("crd conversion: while the webhook is out of order, one version works and the other says why not", async () => {
   await rest.ask("POST", path("v1"), address("v1", "broken", { hostPort: "x:1" }));
   converter.convert = undefined;
