@@ -41,6 +41,8 @@ export class Objects {
   readonly #columns = new WeakMap<Kind, WeakMap<Uint8Array, Columns>>();
   /** What had to be asked elsewhere to be read: see `prepare`. */
   readonly #converted = new WeakMap<StoredForm, WeakMap<Uint8Array, KubeObject>>();
+  /** What is being asked: all watchers of a change wait for one answer. */
+  readonly #asked = new WeakMap<StoredForm, WeakMap<Uint8Array, Promise<void>>>();
   #parses = 0;
 
   constructor(clock: Clock) {
@@ -73,20 +75,30 @@ export class Objects {
    * Resolves once these bytes can be read as the resource's kind; undefined when they can be already, which is so but
    * for custom kinds that are converted elsewhere.
    */
-  prepare(resource: Resource, values: Iterable<Uint8Array>): Promise<void> | undefined {
+  prepare(resource: Resource, values: Iterable<Uint8Array>): Promise<unknown> | undefined {
     const form = resource.custom?.form;
-    return form?.convert && this.#convert(form, form.convert, values);
+    if (!form?.convert) return undefined;
+    const known = within(this.#converted, form);
+    const wanted = [...new Set(values)].filter((value) => !known.has(value));
+    if (wanted.length === 0) return undefined;
+    const asked = within(this.#asked, form);
+    const news = wanted.filter((value) => !asked.has(value));
+    if (news.length > 0) {
+      const answer = this.#convert(form.convert, news, known).finally(() => {
+        for (const value of news) asked.delete(value);
+      });
+      for (const value of news) asked.set(value, answer);
+    }
+    return Promise.all(wanted.map((value) => asked.get(value)));
   }
 
   async #convert(
-    form: StoredForm,
     convert: NonNullable<StoredForm["convert"]>,
-    values: Iterable<Uint8Array>,
+    values: readonly Uint8Array[],
+    known: WeakMap<Uint8Array, KubeObject>,
   ): Promise<void> {
-    const known = within(this.#converted, form);
-    const missing = [...new Set(values)].filter((value) => !known.has(value));
-    const converted = await convert(missing.map((value) => this.#parse(value)));
-    missing.forEach((value, at) => {
+    const converted = await convert(values.map((value) => this.#parse(value)));
+    values.forEach((value, at) => {
       const object = converted[at];
       if (object) known.set(value, object);
     });

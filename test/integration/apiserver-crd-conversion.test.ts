@@ -123,6 +123,15 @@ test("crd conversion: a list is one question, and what is known is not asked aga
   expect(converter.asked).toEqual([2]);
 });
 
+test("crd conversion: who asks for the same at once waits for one answer", async () => {
+  await rest.ask("POST", path("v1"), address("v1", "e", { hostPort: "e:5" }));
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => rest.ask("GET", `${path("v2")}/e`)),
+  );
+  for (const { json } of answers) expect(json.spec).toEqual({ host: "e", port: 5 });
+  expect(converter.asked).toEqual([1]);
+});
+
 test("crd conversion: selected, printed and changed in the version that was asked for", async () => {
   const chosen = await rest.ask("GET", `${path("v2")}?fieldSelector=spec.host%3Db`);
   expect(chosen.json.items.map(({ metadata }: KubeObject) => metadata.name)).toEqual(["b"]);

@@ -6,12 +6,12 @@
 
 import equal from "fast-deep-equal";
 import type { Version } from "../../../manifests/apply/index.ts";
-import type { Kind } from "../../../manifests/index.ts";
 import {
   CustomResourceDefinition,
   customKind,
   deprecationWarning,
   isEstablished,
+  type Kind,
   storageVersion,
 } from "../../../manifests/index.ts";
 import { objectKey, resourcePrefix } from "../../../runtime/store/key.ts";
