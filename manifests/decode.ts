@@ -33,13 +33,18 @@ export function decode<T extends KubeObject>(
   value: unknown,
   options: { strict?: boolean } = {},
 ): Decoded<T> {
-  const context = new DecodeContext();
-  const object = decoderFor(kind.typeName)(value, context) as T;
+  const { object, strictErrors: found } = decodeAs(kind, value);
   object.apiVersion = kind.apiVersion;
   object.kind = kind.kind;
-  const strictErrors = context.strictErrors.slice(0, MAX_STRICT_ERRORS);
+  const strictErrors = found.slice(0, MAX_STRICT_ERRORS);
   if (options.strict && strictErrors.length > 0) throw new DecodeError(strictMessage(strictErrors));
   return { object, strictErrors };
+}
+
+function decodeAs<T extends KubeObject>(kind: Kind<T>, value: unknown): Decoded<T> {
+  if (!kind.model) return decodeType<T>(kind.typeName, value);
+  const strictErrors: string[] = [];
+  return { object: kind.model.decode(value, strictErrors) as T, strictErrors };
 }
 
 /** Decodes a type that is not a kind of its own, such as `policy.v1.Eviction` or `autoscaling.v1.Scale`. */
@@ -58,8 +63,11 @@ export function decodeErrorMessage(kind: Kind, error: DecodeError): string {
   return `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${error.message}`;
 }
 
-/** Finds the kind that a document names; throws DecodeError with upstream's words when there is none. */
-export function kindOfDocument(value: unknown): Kind {
+/**
+ * Finds the kind that a document names, among those that `find` knows; throws DecodeError with upstream's words when
+ * there is none.
+ */
+export function kindOfDocument(value: unknown, find = kindByGvk): Kind {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new DecodeError("the object provided is unrecognized: it is not a mapping");
   }
@@ -68,7 +76,7 @@ export function kindOfDocument(value: unknown): Kind {
   if (typeof apiVersion !== "string" || apiVersion === "") {
     throw new DecodeError("Object 'apiVersion' is missing");
   }
-  const found = kindByGvk(apiVersion, kind);
+  const found = find(apiVersion, kind);
   if (!found) {
     throw new DecodeError(`no matches for kind "${kind}" in version "${apiVersion}"`);
   }

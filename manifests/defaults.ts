@@ -25,7 +25,8 @@ const BY_TYPE = new Map<string, Walker>(
 
 /** Fills in an object that `decode` made, in place, and returns it. */
 export function setDefaults<T extends KubeObject>(kind: Kind<T>, object: T): T {
-  walkerFor(kind.typeName)?.(object as unknown as Fields);
+  if (kind.model) kind.model.setDefaults(object);
+  else walkerFor(kind.typeName)?.(object as unknown as Fields);
   return object;
 }
 

@@ -99,21 +99,25 @@ const NAMES: Record<string, Record<string, string>> = {
 /** The fields that objects of the kind may be selected by. */
 export function selectableFields(kind: Kind): string[] {
   const common = hasNamespace(kind) ? ["metadata.name", "metadata.namespace"] : ["metadata.name"];
-  return [...common, ...Object.keys(BY_TYPE[kind.typeName] ?? {})];
+  return [...common, ...Object.keys(gettersOf(kind) ?? {})];
 }
 
 /** What `selectableFields` hold in an object, in that order, as texts; what is absent is empty. */
 export function selectableValues(kind: Kind, object: KubeObject): string[] {
   const { name, namespace = "" } = object.metadata;
   const values = hasNamespace(kind) ? [name, namespace] : [name];
-  const getters = BY_TYPE[kind.typeName] as Getters<KubeObject> | undefined;
+  const getters = gettersOf(kind);
   for (const field in getters) values.push(String(getters[field]?.(object) ?? ""));
   return values;
 }
 
 /** Upstream takes it for every kind without a list of its own, cluster-wide ones too. */
 function hasNamespace(kind: Kind): boolean {
-  return kind.namespaced || BY_TYPE[kind.typeName] === undefined;
+  return kind.namespaced || gettersOf(kind) === undefined;
+}
+
+function gettersOf({ model, typeName }: Kind): Getters<KubeObject> | undefined {
+  return model?.selectable ?? (BY_TYPE[typeName] as Getters<KubeObject> | undefined);
 }
 
 /**

@@ -1,5 +1,7 @@
 /** The object model: every kind's type and descriptor, and the pure functions over them. */
 
+export * from "./crd/custom-kind.ts";
+export * from "./crd/names.ts";
 export * from "./decode.ts";
 export * from "./defaults.ts";
 export * from "./duplicates.ts";
@@ -10,6 +12,7 @@ export * from "./kinds/endpoint-slice.ts";
 export * from "./kinds/int-or-percent.ts";
 export * from "./kinds/kind.ts";
 export * from "./kinds/lookup.ts";
+export type { Model, ScalePaths } from "./kinds/model.ts";
 export * from "./patch/index.ts";
 export * from "./printing/duration.ts";
 export type { Cell, Column } from "./printing/printer.ts";

@@ -4,6 +4,8 @@
  * A type with a validator of its own (in kinds/) is checked by it; every other by what the table knows. Objects come
  * here decoded, defaulted and, for an update, complete with the fields that the API server keeps.
  */
+
+import { definitionUpdateValidators, definitionValidators } from "./crd/definition-validation.ts";
 import { accessUpdateValidators, accessValidators } from "./kinds/access-validation.ts";
 import { configUpdateValidators, configValidators } from "./kinds/config-validation.ts";
 import type { Kind, KubeObject } from "./kinds/kind.ts";
@@ -34,6 +36,7 @@ const VALIDATORS = new Map(
     workloadValidators,
     configValidators,
     accessValidators,
+    definitionValidators,
   ].flatMap((table) => Object.entries(table) as [string, Validator<Fields>][]),
 );
 
@@ -44,6 +47,7 @@ const UPDATE_VALIDATORS = new Map(
     workloadUpdateValidators,
     configUpdateValidators,
     accessUpdateValidators,
+    definitionUpdateValidators,
   ].flatMap((table) => Object.entries(table) as [string, UpdateValidator<Fields>][]),
 );
 
@@ -51,7 +55,8 @@ const UPDATE_VALIDATORS = new Map(
 export function validateCreate<T extends KubeObject>(kind: Kind<T>, object: T): FieldError[] {
   const errors = new FieldErrors();
   validateMetadata(errors, kind, object.metadata);
-  validateContent(errors, kind, object);
+  if (kind.model) kind.model.validate(errors, object, undefined);
+  else validateContent(errors, kind, object);
   return errors.list;
 }
 
@@ -63,6 +68,10 @@ export function validateUpdate<T extends KubeObject>(
 ): FieldError[] {
   const errors = new FieldErrors();
   validateMetadataUpdate(errors, object.metadata, old.metadata);
+  if (kind.model) {
+    kind.model.validate(errors, object, old);
+    return errors.list;
+  }
   const validate = UPDATE_VALIDATORS.get(kind.typeName);
   validate?.(errors, object as unknown as Fields, old as unknown as Fields);
   // A pod that runs was well when it was made, and its update validator says what may differ; checking all of it
@@ -71,14 +80,15 @@ export function validateUpdate<T extends KubeObject>(
   return errors.list;
 }
 
-/** For the status subresource: who writes it is one of us, so only the metadata is looked at. */
+/** For the status subresource: of a built-in kind one of us writes it, so only the metadata is looked at. */
 export function validateStatusUpdate<T extends KubeObject>(
-  _kind: Kind<T>,
+  kind: Kind<T>,
   object: T,
   old: T,
 ): FieldError[] {
   const errors = new FieldErrors();
   validateMetadataUpdate(errors, object.metadata, old.metadata);
+  kind.model?.validate(errors, object, old);
   return errors.list;
 }
 

@@ -31,6 +31,8 @@ import { ensureDefaultPolicy } from "./authz/reconcile.ts";
 import { ensureEssentials } from "./bootstrap.ts";
 import { type CompactionArgs, compaction } from "./compaction.ts";
 import { Pages } from "./continue.ts";
+import { createCatalog } from "./crd/catalog.ts";
+import { askByDialer } from "./crd/conversion.ts";
 import { openManifestsDoor } from "./doors/manifests.ts";
 import { openNatsDoor } from "./doors/nats.ts";
 import { createSessions } from "./doors/watch-sessions.ts";
@@ -222,9 +224,20 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
   const serviceCidr = parseCidr(config.serviceCidr);
   const { tokens } = config;
   const authorizer = createAuthorizer(grants, stores.objects);
-  const registry = createRegistry(stores, createHooks({ serviceCidr, nodePorts, authorizer }));
+  const registry = createRegistry(
+    stores,
+    createHooks({ serviceCidr, nodePorts, authorizer }),
+    createCatalog({
+      stores,
+      conversion: {
+        ask: askByDialer(config.admission?.dialer, () => reader),
+        uuid: () => random.uuid(),
+      },
+    }),
+  );
   const objects = new Objects(clock);
   const authenticator = openAuthenticator(config, { registry, objects, clock });
+  const reader = createReader(registry, objects);
   const turn = () => clock.sleep(0);
   const context: PipelineContext = {
     registry,
@@ -232,7 +245,7 @@ function createInside(ctx: Context<ApiServerMessage>, config: ApiServerConfig): 
     admission: createAdmission(
       plugins({ ...config.admission, accounts: tokens && { clock, random } }),
     ),
-    reader: createReader(registry, objects),
+    reader,
     indexes: new FieldIndexes({ objects, turn }),
     authorizer,
     authenticator,

@@ -11,6 +11,7 @@ import equal from "fast-deep-equal";
 import { apiError, conflict, modifiedMessage, notFound } from "../../manifests/api-error.ts";
 import type { Entries, Manager } from "../../manifests/apply/index.ts";
 import type { KubeObject } from "../../manifests/index.ts";
+import type { Entry } from "../../runtime/store/store.ts";
 import { type CommitOutcome, commit, existsAlready, guardOf, type Write } from "./commit.ts";
 import { decodeBody } from "./decode.ts";
 import { waitUntilFresh } from "./freshness.ts";
@@ -84,7 +85,8 @@ export async function createFrom(
   }
   const asStored = resource.kind.conversion?.toStored(decoded) ?? decoded;
   const dryRun = dryRunOption(request.query);
-  const guard = guardOf(resource, request);
+  // An owner's epoch comes first; a commit has one guard.
+  const guard = guardOf(resource, request) ?? resource.custom?.guard;
   const hooks = hooksContext(context, request, warnings);
   const own = ownerOf(resource, manager, draft, hooks.now);
   const fixed = { resource, request, old: undefined, dryRun, hooks, own };
@@ -103,6 +105,7 @@ export async function createFrom(
       return shown(context, resource, final, request, 201, warnings);
     }
     if (outcome.type === "committed") {
+      await context.objects.prepare(resource, [outcome.stored.value]);
       return reply(context, resource, outcome.stored, request, 201, warnings);
     }
     const generated = !asStored.metadata.name && !request.name;
@@ -165,7 +168,7 @@ export async function change(
   for (let attempts = 1; ; attempts++) {
     // The cache is right most of the time, and a compare-and-set says when it is not.
     if (attempts > 1) await catchUp(resource);
-    const entry = await currentEntry(resource, request);
+    const entry = await currentEntry(context, resource, request);
     const current = context.objects.parsed(resource, entry);
     const merged = merge(current);
     const wanted = merged.resourceVersion;
@@ -192,6 +195,7 @@ export async function change(
       return shown(context, resource, options.show?.(final) ?? final, request, 200, warnings);
     }
     if (outcome.type === "committed") {
+      await context.objects.prepare(resource, [outcome.stored.value]);
       return reply(context, resource, outcome.stored, request, 200, warnings, options);
     }
     const unconditional = wanted === undefined || outcome.type === "taken";
@@ -233,14 +237,20 @@ export function isFinished(resource: Resource, object: KubeObject): boolean {
   return !resource.hooks.held?.(object);
 }
 
-export async function currentEntry(resource: Resource, request: ApiRequest) {
-  const found = entryOf(resource, request.namespace, request.name);
-  if (found) return found;
-  // A refusal because something is absent is read consistently before it is given.
-  await catchUp(resource);
-  const now = entryOf(resource, request.namespace, request.name);
-  if (!now) throw notFound(nameOf(resource), request.name);
-  return now;
+export async function currentEntry(
+  { objects }: Pick<ChangeContext, "objects">,
+  resource: Resource,
+  request: ApiRequest,
+): Promise<Entry> {
+  let entry = entryOf(resource, request.namespace, request.name);
+  if (!entry) {
+    // A refusal because something is absent is read consistently before it is given.
+    await catchUp(resource);
+    entry = entryOf(resource, request.namespace, request.name);
+  }
+  if (!entry) throw notFound(nameOf(resource), request.name);
+  await objects.prepare(resource, [entry.value]);
+  return entry;
 }
 
 export function catchUp(resource: Resource): Promise<void> {

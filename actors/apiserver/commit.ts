@@ -36,7 +36,8 @@ export async function commit(write: Write): Promise<CommitOutcome> {
   const { resource, object, expected, claims = [] } = write;
   const { namespace = "", name = "", uid } = object.metadata;
   const key = keyOf(resource, resource.kind.namespaced ? namespace : "", name);
-  const value = encoder.encode(encodeStored(object));
+  const stored = await (resource.custom?.form.write(object) ?? object);
+  const value = encoder.encode(encodeStored(stored));
   const operation: Operation = {
     key,
     value,
@@ -52,6 +53,10 @@ export async function commit(write: Write): Promise<CommitOutcome> {
     return { type: "committed", stored: { key, value, sequence }, sequences };
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
+    if (error.code === "fenced" && write.guard === resource.custom?.guard) {
+      const why = "the definition of this kind has just changed: try again";
+      throw apiError("ServiceUnavailable", why, { retryAfterSeconds: 1 });
+    }
     if (error.code === "fenced") {
       const why = "the writer was deposed: another owner holds the epoch now";
       throw conflict(nameOf(resource), name, `deposed: ${why}`);

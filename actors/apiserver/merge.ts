@@ -34,6 +34,8 @@ interface PatchFormat {
 
 const quoteOutcome = (outcome: unknown) => JSON.stringify(outcome);
 
+const strategicType = "application/strategic-merge-patch+json";
+
 const formats: Readonly<Record<string, PatchFormat>> = {
   "application/json-patch+json": {
     apply: (_type, current, patch) => applyJsonPatch(current, patch),
@@ -43,7 +45,7 @@ const formats: Readonly<Record<string, PatchFormat>> = {
     apply: (_type, current, patch) => applyMergePatch(current, patch),
     quote: quoteOutcome,
   },
-  "application/strategic-merge-patch+json": {
+  [strategicType]: {
     apply: applyStrategicMergePatch,
     quote: (_outcome, patch) => goValue(patch),
   },
@@ -54,6 +56,9 @@ const accepted = [...Object.keys(formats), applyType];
 /** PATCH of an object. `kind` is the one that was asked for, which may not be the stored one. */
 export function patchWith(resource: Resource, request: ApiRequest): Merge {
   const { kind } = resource;
+  if (kind.model && mediaType(request.contentType) === strategicType) {
+    throw unsupportedMediaType(accepted.filter((type) => type !== strategicType));
+  }
   const validation = fieldValidation(request.query);
   const patch = patchValue(kind.typeName, request, (value, duplicates) =>
     decodeStrictly(kind, value, validation, duplicates),

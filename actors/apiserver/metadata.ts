@@ -114,7 +114,8 @@ export function withGeneration(
   old: KubeObject,
 ): KubeObject {
   if (!resource.hooks.generation) return object;
-  if (equal(wantedOf(object), wantedOf(old))) return object;
+  const separate = resource.stored.subresources.includes("status");
+  if (equal(wantedOf(object, separate), wantedOf(old, separate))) return object;
   return bumpGeneration(object, old);
 }
 
@@ -123,14 +124,11 @@ export function bumpGeneration(object: KubeObject, old: KubeObject): KubeObject 
   return { ...object, metadata: { ...object.metadata, generation } };
 }
 
-function wantedOf(object: KubeObject): object {
-  const {
-    metadata: _metadata,
-    status: _status,
-    ...wanted
-  } = object as KubeObject & {
-    status?: unknown;
-  };
+/** A status that is written with the rest is as wanted as the rest. */
+function wantedOf(object: KubeObject, hasStatus: boolean): object {
+  const { metadata: _metadata, ...rest } = object as KubeObject & { status?: unknown };
+  if (!hasStatus) return rest;
+  const { status: _status, ...wanted } = rest;
   return wanted;
 }
 

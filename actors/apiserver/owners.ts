@@ -131,7 +131,7 @@ export function ownershipContext(
   subresource: string,
   now: string,
 ): OwnershipContext {
-  const versions = versionsOf(resource.stored);
+  const versions = resource.custom?.versions ?? versionsOf(resource.stored);
   const ignored = ignoredFields(resource, subresource);
   return { version: (apiVersion) => versions.get(apiVersion), ignored, now };
 }
@@ -163,7 +163,7 @@ function ignoredFields({ kind, stored }: Resource, subresource: string): FieldSe
   if (subresource === "") {
     return stored.subresources.includes("status") ? fieldSet(["f:status"]) : EMPTY_SET;
   }
-  const fields = Object.keys(typeSchema(kind.typeName).fields);
+  const fields = kind.model?.fields ?? Object.keys(typeSchema(kind.typeName).fields);
   const others = fields.filter((field) => field !== (written[subresource] ?? "spec"));
   return fieldSet(...others.map((field) => [fieldElement(field)]));
 }
@@ -171,7 +171,8 @@ function ignoredFields({ kind, stored }: Resource, subresource: string): FieldSe
 const empties = new Map<string, object>();
 
 /** What Go calls the zero value: its fields are no news in a new object. */
-export function emptyObject({ typeName }: Kind): object {
+export function emptyObject({ typeName, model }: Kind): object {
+  if (model) return model.decode({}, []);
   let empty = empties.get(typeName);
   if (!empty) {
     empty = decodeType<object>(typeName, {}).object;

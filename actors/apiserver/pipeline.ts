@@ -5,7 +5,7 @@
  */
 
 import { ApiError, apiError } from "../../manifests/api-error.ts";
-import { Binding, subresource } from "../../manifests/index.ts";
+import { Binding, type Kind, subresource } from "../../manifests/index.ts";
 import { hasProtobuf } from "../../manifests/protobuf/index.ts";
 import type { Log } from "../../runtime/log.ts";
 import { applyObject } from "./apply.ts";
@@ -13,10 +13,11 @@ import type { Authenticator } from "./authn/authenticator.ts";
 import { accessOf } from "./authz/access.ts";
 import type { Authorizer } from "./authz/authorizer.ts";
 import { change, create, replaceWith } from "./change.ts";
+import { waitUntilFresh } from "./freshness.ts";
 import { patchWith } from "./merge.ts";
 import { isApply } from "./owners.ts";
 import { get, list, type ReadLimits } from "./read.ts";
-import { pathNotFound, type Resource } from "./registry/registry.ts";
+import { findFresh, pathNotFound, type Resource } from "./registry/registry.ts";
 import { remove, removeCollection } from "./remove.ts";
 import { type ApiReply, type ApiRequest, errorReply } from "./request.ts";
 import { reviewAct } from "./reviews.ts";
@@ -31,6 +32,8 @@ export interface Pipeline {
   watch(request: ApiRequest, sink: WatchSink): Promise<OpenedWatch>;
   /** Whether what is served there has a protobuf form; who asks for what is not there is told that first. */
   hasProtobuf(place: Pick<ApiRequest, "group" | "version" | "resource">): boolean;
+  /** What is called so and served, also since a moment ago. */
+  kind(apiVersion: string, kind: string): Promise<Kind | undefined>;
   /** What `act` answers, or the Status of what it threw. */
   catching(act: () => Promise<ApiReply>): Promise<ApiReply>;
 }
@@ -43,7 +46,23 @@ export interface PipelineContext extends SubresourceContext {
 export function createPipeline(context: PipelineContext): Pipeline {
   async function admit(request: ApiRequest): Promise<Resource> {
     await context.authorizer.authorize(accessOf(request), request.annotate);
-    return context.registry.find(request.group, request.version, request.resource);
+    return await findFresh(context.registry, request);
+  }
+
+  async function act(
+    resource: Resource,
+    request: ApiRequest,
+    limits: ReadLimits | undefined,
+  ): Promise<ApiReply> {
+    if (request.subresource) return await handleSubresource(context, resource, request);
+    if (resource.kind === Binding && request.verb === "create") {
+      const pods = context.registry.find("", "v1", "pods");
+      return await handleSubresource(context, pods, bindingOfPod(request));
+    }
+    assertServed(resource, request);
+    const review = reviewAct(resource.kind, request.verb);
+    if (review) return await review(context, resource, request);
+    return await handleObject(context, resource, request, limits);
   }
 
   return {
@@ -51,15 +70,7 @@ export function createPipeline(context: PipelineContext): Pipeline {
 
     async handle(request, limits) {
       const resource = await admit(request);
-      if (request.subresource) return await handleSubresource(context, resource, request);
-      if (resource.kind === Binding && request.verb === "create") {
-        const pods = context.registry.find("", "v1", "pods");
-        return await handleSubresource(context, pods, bindingOfPod(request));
-      }
-      assertServed(resource, request);
-      const review = reviewAct(resource.kind, request.verb);
-      if (review) return await review(context, resource, request);
-      return await handleObject(context, resource, request, limits);
+      return warned(resource, await act(resource, request, limits));
     },
 
     async watch(request, sink) {
@@ -70,7 +81,15 @@ export function createPipeline(context: PipelineContext): Pipeline {
 
     hasProtobuf({ group, version, resource }) {
       const served = context.registry.get(group, version, resource);
-      return served === undefined || hasProtobuf(served.kind.typeName);
+      return served === undefined || (!served.custom && hasProtobuf(served.kind.typeName));
+    },
+
+    async kind(apiVersion, kind) {
+      const { registry } = context;
+      const found = registry.kind(apiVersion, kind);
+      if (found) return found;
+      await waitUntilFresh(registry.stores.objects, undefined);
+      return registry.kind(apiVersion, kind);
     },
 
     async catching(act) {
@@ -94,6 +113,11 @@ export function createPipeline(context: PipelineContext): Pipeline {
 /** What nests deeper than our stack reaches is the request's fault, wherever it was met. */
 function isStackOverflow(error: unknown): boolean {
   return error instanceof RangeError && error.message.includes("call stack");
+}
+
+/** Whoever asks for a deprecated version is told, whatever the outcome. */
+function warned({ custom }: Resource, reply: ApiReply): ApiReply {
+  return custom?.warning ? { ...reply, warnings: [custom.warning, ...reply.warnings] } : reply;
 }
 
 async function handleObject(

@@ -178,7 +178,8 @@ export function presentChange(
     frames = new Map();
     changeFrames.set(change, frames);
   }
-  const id = `${type} ${resource.kind.apiVersion} ${formId(objects, wanted)}`;
+  const read = resource.custom?.form.id ?? resource.kind.apiVersion;
+  const id = `${type} ${read} ${formId(objects, wanted)}`;
   let bytes = frames.get(id);
   if (!bytes) {
     bytes = presentFrame(objects, resource, type, change, wanted);

@@ -1,7 +1,7 @@
 /** GET and LIST: bytes from the store's view, copied with their resourceVersion spliced in. */
 
 import { notFound } from "../../manifests/api-error.ts";
-import type { Entry } from "../../runtime/store/store.ts";
+import type { Entry, Snapshot } from "../../runtime/store/store.ts";
 import type { Page, Pages } from "./continue.ts";
 import type { FieldIndexes } from "./field-index.ts";
 import { assertLoaded, listTooOld, parseResourceVersion, waitUntilFresh } from "./freshness.ts";
@@ -32,6 +32,7 @@ export async function get(
   await waitUntilFresh(resource.store, parseResourceVersion(query.get("resourceVersion")));
   const entry = entryOf(resource, namespace, name);
   if (!entry) throw notFound(nameOf(resource), name);
+  await context.objects.prepare(resource, [entry.value]);
   return presentReply(200, context.objects, resource, entry, request);
 }
 
@@ -51,6 +52,7 @@ export async function list(
   const prefix = prefixOf(resource, request.namespace);
   const selection = selectionOf(resource, request);
   const page = await openPage(context, resource, request, options, prefix, selection);
+  await prepareAll(context, resource, page.snapshot);
   const maxBytes = limits.maxBytes ?? Number.POSITIVE_INFINITY;
   const meant = selected(context, resource, selection, page.snapshot, page.after || undefined);
   const { entries, more } = await collect(meant, options.limit, maxBytes);
@@ -68,6 +70,19 @@ export async function list(
     warnings: [],
     encoding: request.encoding,
   };
+}
+
+/** For those few kinds that cannot be read without asking elsewhere: all of them at once. */
+export async function prepareAll(
+  { objects }: Pick<ReadContext, "objects">,
+  resource: Resource,
+  snapshot: Snapshot,
+): Promise<void> {
+  if (!resource.custom?.form.convert) return;
+  await objects.prepare(
+    resource,
+    [...snapshot.range()].map(({ value }) => value),
+  );
 }
 
 export interface ListMeta {

@@ -12,7 +12,7 @@ import { commit, guardOf } from "./commit.ts";
 import { parseBody } from "./decode.ts";
 import { assertPreconditions, bumpGeneration, type Preconditions, timestamp } from "./metadata.ts";
 import { formOf, presentReply } from "./present.ts";
-import type { ReadContext } from "./read.ts";
+import { prepareAll, type ReadContext } from "./read.ts";
 import { nameOf, prefixOf, type Resource } from "./registry/registry.ts";
 import {
   type ApiReply,
@@ -49,7 +49,7 @@ export async function remove(
   const warnings: string[] = [];
   for (let attempt = 1; ; attempt++) {
     if (attempt > 1) await catchUp(resource);
-    const entry = await currentEntry(resource, request);
+    const entry = await currentEntry(context, resource, request);
     const object = context.objects.parsed(resource, entry);
     if (attempt === 1 && !holds(object, options.preconditions)) continue;
     assertPreconditions(resource, object, options.preconditions);
@@ -86,6 +86,7 @@ export async function removeCollection(
   const selection = selectionOf(resource, request);
   const prefix = prefixOf(resource, request.namespace);
   const snapshot = await context.indexes.snapshot(resource, request, prefix, selection);
+  await prepareAll(context, resource, snapshot);
   const lanes = selected(context, resource, selection, snapshot);
   // As many at once as a group commit takes: one lane each, all drawing from one iterator.
   const lane = async () => {
@@ -111,7 +112,10 @@ function planDelete(
   nowMs: number,
 ): Plan {
   const { metadata } = object;
-  const finalizers = finalizersAfter(metadata.finalizers ?? [], options.policy);
+  const finalizers = finalizersAfter(
+    withOwnFinalizer(metadata, resource.hooks.finalizer),
+    options.policy,
+  );
   const held = finalizers.length > 0 || resource.hooks.held?.(object) === true;
   const grace = Math.max(0, resource.hooks.grace?.(object, options.gracePeriodSeconds) ?? 0);
   if (grace === 0 && !held) return { type: "remove", object };
@@ -126,6 +130,15 @@ function planDelete(
   const going = resource.hooks.terminating?.(object) ?? object;
   const aged = metadata.generation ? bumpGeneration(going, object) : going;
   return { type: "mark", object: marked(aged, finalizers, grace, nowMs) };
+}
+
+/** Only the first delete brings it: once it was taken off it must not come back. */
+function withOwnFinalizer(
+  { finalizers = [], deletionTimestamp }: KubeObject["metadata"],
+  own: string | undefined,
+): string[] {
+  if (own === undefined || deletionTimestamp || finalizers.includes(own)) return finalizers;
+  return [...finalizers, own];
 }
 
 function marked(

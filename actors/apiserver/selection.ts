@@ -30,7 +30,11 @@ export function selectionOf(resource: Resource, request: ApiRequest): Selection 
     const labels = parseSelector(request.query.get("labelSelector") ?? "");
     const fields = fieldsOf(resource, request);
     if (labels.length === 0 && fields.length === 0) return undefined;
-    const equalities = fields.filter(({ operator }) => operator === "=");
+    // What else a custom kind's objects are selected by may change with its definition, and has no index.
+    const equalities = fields.filter(
+      ({ operator, field }) =>
+        operator === "=" && (!resource.custom || field.startsWith("metadata.")),
+    );
     return {
       exact: new Map(equalities.map(({ field, value }) => [field, value])),
       matches: (columns) =>

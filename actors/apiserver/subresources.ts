@@ -6,7 +6,10 @@ import {
   decodeType,
   formatSelector,
   fromLabelSelector,
+  type ScalePaths,
   subresource,
+  valueAt,
+  withValueAt,
 } from "../../manifests/index.ts";
 import { applyWith, configurationOf } from "./apply.ts";
 import { requestToken, type TokenRequestContext } from "./authn/token-request.ts";
@@ -79,12 +82,13 @@ function mergeOf(context: SubresourceContext, resource: Resource, request: ApiRe
 
 const acts: Readonly<Record<string, Act>> = {
   "get scale": async (context, resource, request) => {
-    const entry = await currentEntry(resource, request);
-    return jsonReply(200, scaleOf(context.objects.parsed(resource, entry)));
+    const entry = await currentEntry(context, resource, request);
+    return jsonReply(200, scaleOf(resource, context.objects.parsed(resource, entry)));
   },
   "update scale": (context, resource, request) => {
     const scale = decodeBodyAs<Scale>(scaleType, request, resource.kind);
-    return change(context, resource, request, (current) => scaled(current, scale), showScale);
+    const merge: Merge = (current) => scaled(resource, current, scale);
+    return change(context, resource, request, merge, showScale(resource));
   },
   "patch scale": (context, resource, request) => {
     if (isApply(request)) return applyScale(context, resource, request);
@@ -95,15 +99,16 @@ const acts: Readonly<Record<string, Act>> = {
       (value) => decodeType<Scale>(typeName, value).object,
     );
     const merge: Merge = (current) => {
-      const before = scaleOf(current);
+      const before = scaleOf(resource, current);
       const scale = patched(before);
       const touched = scale.metadata.resourceVersion !== before.metadata.resourceVersion;
       return scaled(
+        resource,
         current,
         touched ? scale : { ...scale, metadata: { name: scale.metadata.name } },
       );
     };
-    return change(context, resource, request, merge, showScale);
+    return change(context, resource, request, merge, showScale(resource));
   },
   "create binding": bind,
   "create eviction": evict,
@@ -147,26 +152,51 @@ function applyScale(
     ...(resourceVersion ? { resourceVersion } : {}),
   };
   const { replicas } = (given as Scale).spec ?? {};
-  const spec = replicas === undefined ? {} : { replicas };
-  const object = { apiVersion, kind, metadata: { name, ...preconditions }, spec } as KubeObject;
+  const bare = { apiVersion, kind, metadata: { name, ...preconditions }, spec: {} } as KubeObject;
+  const { specReplicas } = scalePathsOf(resource);
+  const object = replicas === undefined ? bare : withValueAt(bare, specReplicas, replicas);
   const merge = applyWith(context, resource, request, { object, warnings });
-  return change(context, resource, request, merge, showScale);
+  return change(context, resource, request, merge, showScale(resource));
 }
 
-const showScale: ChangeOptions = { show: scaleOf };
+function showScale(resource: Resource): ChangeOptions {
+  return { show: (object) => scaleOf(resource, object) };
+}
 
-/** The Scale that a Deployment, ReplicaSet, StatefulSet or ReplicationController shows. */
-function scaleOf(object: KubeObject): Scale {
+const builtInPaths: ScalePaths = {
+  specReplicas: ["spec", "replicas"],
+  statusReplicas: ["status", "replicas"],
+};
+
+function scalePathsOf({ stored }: Resource): ScalePaths {
+  return stored.model?.scale ?? builtInPaths;
+}
+
+/** The Scale that a Deployment, ReplicaSet, StatefulSet, ReplicationController or custom object shows. */
+function scaleOf(resource: Resource, object: KubeObject): Scale {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const spec = specOf(object);
-  const { status } = object as { status?: { replicas?: number } };
-  const replicas = typeof spec.replicas === "number" ? spec.replicas : 0;
+  const { specReplicas, statusReplicas, labelSelector } = scalePathsOf(resource);
+  const numberAt = (path: readonly string[]) => {
+    const value = valueAt(object, path);
+    return typeof value === "number" ? value : undefined;
+  };
+  const replicas = numberAt(specReplicas);
+  if (replicas === undefined && resource.custom) {
+    const path = `.${specReplicas.join(".")}`;
+    const why = `the spec replicas field ${JSON.stringify(path)} does not exist`;
+    throw apiError("InternalError", `Internal error occurred: ${why}`);
+  }
+  const selector = labelSelector
+    ? String(valueAt(object, labelSelector) ?? "")
+    : resource.custom
+      ? ""
+      : selectorText(specOf(object).selector);
   return {
     kind: "Scale",
     apiVersion: "autoscaling/v1",
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
-    spec: { replicas },
-    status: { replicas: status?.replicas ?? 0, selector: selectorText(spec.selector) },
+    spec: { replicas: replicas ?? 0 },
+    status: { replicas: numberAt(statusReplicas) ?? 0, selector },
   };
 }
 
@@ -178,10 +208,10 @@ function selectorText(selector: unknown): string {
   return formatSelector(fromLabelSelector(spoken));
 }
 
-function scaled(current: KubeObject, scale: Scale) {
+function scaled(resource: Resource, current: KubeObject, scale: Scale) {
   const replicas = scale.spec?.replicas ?? 0;
   const { resourceVersion, uid } = scale.metadata;
-  const object = { ...current, spec: { ...specOf(current), replicas } } as KubeObject;
+  const object = withValueAt(current, scalePathsOf(resource).specReplicas, replicas);
   return { object, uid, ...(resourceVersion ? { resourceVersion } : {}) };
 }
 
@@ -211,7 +241,7 @@ async function bind(
   }
   await admitBody(context, resource, request, binding);
   if (request.user.name !== ledgerPrincipal) {
-    const entry = await currentEntry(resource, request);
+    const entry = await currentEntry(context, resource, request);
     const pod = context.objects.parsed(resource, entry) as Pod;
     await context.bindAtLedger(pod, node);
     return bound;

@@ -11,6 +11,7 @@ import { tooOld, waitUntilFresh } from "./freshness.ts";
 import { watchOptions } from "./list-options.ts";
 import type { PaceContext } from "./pace.ts";
 import { type FrameType, frame, presentBookmark, presentChange, presentFrame } from "./present.ts";
+import { prepareAll } from "./read.ts";
 import { prefixOf, type Resource } from "./registry/registry.ts";
 import type { ApiRequest } from "./request.ts";
 import { type Selection, selected, selectionOf } from "./selection.ts";
@@ -59,6 +60,7 @@ export async function openWatch(
   if (fromState) await watch.startFromState();
   else await watch.startFrom(revision || resource.store.view.revision);
   if (timeoutSeconds) watch.endAfter(timeoutSeconds * 1000);
+  watch.endWithDefinition();
   return watch;
 }
 
@@ -70,6 +72,9 @@ class Watch implements OpenedWatch {
   readonly #sink: WatchSink;
   readonly #bookmarks: boolean;
   #changes: ChangeStream | undefined;
+  #definition: ChangeStream | undefined;
+  /** Ends once what came before has been told; undefined while everything can be told at once. */
+  #told: Promise<void> | undefined;
   #timer: Timer | undefined;
   #ended = false;
 
@@ -95,6 +100,7 @@ class Watch implements OpenedWatch {
     const selection = this.#selection;
     const prefix = prefixOf(resource, this.#request.namespace);
     const snapshot = await indexes.snapshot(resource, this.#request, prefix, selection);
+    await prepareAll(this.#context, resource, snapshot);
     for await (const entry of selected(this.#context, resource, selection, snapshot)) {
       this.#sink.frames(presentFrame(objects, resource, "ADDED", entry, this.#request));
       if ((await this.#sink.room?.()) === false) this.close();
@@ -112,7 +118,8 @@ class Watch implements OpenedWatch {
     try {
       const { indexes } = this.#context;
       const selection = this.#selection;
-      if (selection) await indexes.prepare(this.#resource, prefix, revision);
+      const converts = this.#resource.custom?.form.convert !== undefined;
+      if (selection && !converts) await indexes.prepare(this.#resource, prefix, revision);
       this.#changes = indexes.subscribe(this.#resource, prefix, selection, revision, onChange);
     } catch (error) {
       if (error instanceof StoreError && error.code === "expired")
@@ -129,8 +136,20 @@ class Watch implements OpenedWatch {
     });
   }
 
+  /** What a custom kind's watcher is told is in the words of a definition that does not change meanwhile. */
+  endWithDefinition(): void {
+    this.#definition = this.#resource.custom?.follow(() => this.close());
+    if (this.#ended) this.#definition?.close();
+  }
+
   bookmark(): void {
-    if (this.#bookmarks) this.#bookmark(this.#resource.store.view.revision);
+    if (!this.#bookmarks) return;
+    const { revision } = this.#resource.store.view;
+    const send = () => {
+      if (!this.#ended) this.#bookmark(revision);
+    };
+    if (this.#told) this.#told = this.#told.then(send);
+    else send();
   }
 
   fail(error: ApiError): void {
@@ -143,11 +162,34 @@ class Watch implements OpenedWatch {
     if (this.#ended) return;
     this.#ended = true;
     this.#changes?.close();
+    this.#definition?.close();
     this.#timer?.dispose();
     this.#sink.end();
   }
 
+  /** In the order of the changes, also when some must be asked about elsewhere first. */
   #changed(change: Change): void {
+    const { value, previous } = change;
+    const values = previous ? [value, previous] : [value];
+    const soon = this.#context.objects.prepare(this.#resource, values);
+    if (!soon && !this.#told) {
+      this.#tell(change);
+      return;
+    }
+    const before = this.#told;
+    this.#told = (async () => {
+      try {
+        await soon;
+      } catch (error) {
+        await before;
+        this.#failWith(error);
+      }
+      await before;
+      this.#tell(change);
+    })();
+  }
+
+  #tell(change: Change): void {
     if (this.#ended) return;
     try {
       const type = this.#typeFor(change);
@@ -156,9 +198,13 @@ class Watch implements OpenedWatch {
       this.#sink.frames(presentChange(objects, this.#resource, type, change, this.#request));
     } catch (error) {
       // One object that cannot be shown must not be skipped in silence: the watcher lists again.
-      const why = error instanceof Error ? error.message : String(error);
-      this.fail(apiError("InternalError", why, undefined, { cause: error }));
+      this.#failWith(error);
     }
+  }
+
+  #failWith(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.fail(apiError("InternalError", why, undefined, { cause: error }));
   }
 
   /** As this watcher sees it: an object that leaves the selector is deleted, one that enters added. */

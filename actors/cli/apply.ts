@@ -6,6 +6,7 @@ import {
   type KubeObject,
   kindByGvk,
   lastApplied,
+  threeWayPatchType,
   withLastApplied,
 } from "../../manifests/index.ts";
 import { errorMessage } from "../../runtime/errors.ts";
@@ -65,7 +66,6 @@ async function applyOne(
 ): Promise<"created" | "configured" | "unchanged"> {
   const { rest } = context;
   const kind = kindByGvk(object.apiVersion ?? "", object.kind ?? "");
-  if (!kind) throw new CommandError(`apply knows built-in kinds only so far, not ${object.kind}`);
   const namespace = object.metadata.namespace ?? context.namespace;
   const path = pathOf(resource, namespace, object.metadata.name);
   const query = {
@@ -81,7 +81,7 @@ async function applyOne(
       const current = await rest.json<KubeObject>({ path });
       const patch = computePatch(kind, manifest, current);
       if (!patch) return "unchanged";
-      const contentType = "application/strategic-merge-patch+json";
+      const contentType = threeWayPatchType(kind);
       await rest.json({ method: "PATCH", path, query, body: patch, contentType });
       return "configured";
     } catch (error) {
@@ -95,6 +95,6 @@ async function applyOne(
   }
 }
 
-function computePatch(kind: Kind, manifest: KubeObject, current: KubeObject) {
+function computePatch(kind: Kind | undefined, manifest: KubeObject, current: KubeObject) {
   return createThreeWayPatch(kind, lastApplied(current), { ...manifest }, { ...current });
 }

@@ -77,6 +77,7 @@ function collectorInformers(
   );
   return {
     of: (kind, selection) => (read.has(kindId(kind)) ? shared : own).of(kind, selection),
+    hold: (kind) => own.hold(kind),
     close: () => own.close(),
   };
 }

@@ -2,7 +2,7 @@
  * Garbage collector: deletes what has owners, all of which are gone.
  *
  * Mailbox  reconcile(key)                  `<apiVersion>|<kind>|<namespace/name>`; repeats coalesce
- * Watches  every kind that can be listed and watched, but events
+ * Watches  every kind that can be listed and watched, but events; custom kinds while they are defined
  * Owns     nothing that is not in the store: the caches, indexed by owner, are the graph
  * Writes   every kind delete+patch
  * Fails    conflict or api away: repeated, 5 ms .. 16 min. Crash: restart and resync, no state lost.
@@ -16,21 +16,30 @@
 import { isNotFound } from "../../manifests/api-error.ts";
 import {
   allKinds,
+  CustomResourceDefinition,
   type Kind,
   type KubeObject,
   kindByGvk,
   type OwnerReference,
+  storedCustomKind,
   storedKind,
 } from "../../manifests/index.ts";
-import { defineController, type Listers, type ReconcileContext, watch } from "../kit/controller.ts";
-import { type Key, keyIn, keyOf } from "../kit/object.ts";
+import {
+  defineController,
+  type Listers,
+  type ReconcileContext,
+  type Watched,
+  type WatchSpec,
+  watch,
+} from "../kit/controller.ts";
+import { type Key, keyIn, keyOf, kindId } from "../kit/object.ts";
 import { anyKind } from "../kit/writes.ts";
 
 const foreground = "foregroundDeletion";
 const orphan = "orphan";
 
 /** Kinds stored in their own right. Events own nothing, are owned by nothing, and are many. */
-export const collectedKinds: readonly Kind[] = allKinds().filter(
+const collectedKinds: readonly Kind[] = allKinds().filter(
   ({ verbs, conversion, resource }) =>
     !conversion && resource !== "events" && verbs.includes("watch") && verbs.includes("delete"),
 );
@@ -38,11 +47,9 @@ export const collectedKinds: readonly Kind[] = allKinds().filter(
 export const garbageCollector = defineController({
   name: "garbage-collector",
   watches: collectedKinds.map((kind) =>
-    watch(kind, {
-      keysOf: (object, listers) => concerned(kind, object, listers),
-      matters: changesOwnership,
-      indexes: [byAnyOwner],
-    }),
+    kind === CustomResourceDefinition
+      ? watchOwners(CustomResourceDefinition, bring)
+      : watchOwners(kind),
   ),
   writes: [anyKind(["delete", "patch"])],
   options: { workers: 10 },
@@ -64,6 +71,31 @@ function byAnyOwner({ metadata }: KubeObject): string[] {
   return (metadata.ownerReferences ?? []).map(({ uid }) => uid);
 }
 
+function watchOwners<T extends KubeObject>(
+  kind: Kind<T>,
+  brings?: WatchSpec<T>["brings"],
+): Watched {
+  return watch(kind, {
+    keysOf: (object, listers) => concerned(kind, object, listers),
+    matters: changesOwnership,
+    indexes: [byAnyOwner],
+    ...(brings ? { brings } : {}),
+  });
+}
+
+function bring(definition: CustomResourceDefinition): Watched | undefined {
+  const kind = storedCustomKind(definition);
+  return kind && watchOwners(kind);
+}
+
+/** In whichever version it is named. */
+function kindNamed(apiVersion: string, name: string, { kinds }: Listers): Kind | undefined {
+  const builtIn = kindByGvk(apiVersion, name);
+  if (builtIn) return storedKind(builtIn);
+  const group = apiVersion.slice(0, Math.max(0, apiVersion.indexOf("/")));
+  return kinds().find((kind) => kind.group === group && kind.kind === name);
+}
+
 interface Item {
   kind: Kind;
   object: KubeObject;
@@ -73,10 +105,10 @@ function itemKey({ kind, object }: Item): Key {
   return `${kind.apiVersion}|${kind.kind}|${keyOf(object)}`;
 }
 
-function lookUp(key: Key, { lister }: Listers): Item | undefined {
+function lookUp(key: Key, listers: Listers): Item | undefined {
   const [apiVersion = "", name = "", of = ""] = key.split("|");
-  const kind = kindByGvk(apiVersion, name);
-  const object = kind && lister(kind).get(of);
+  const kind = kindNamed(apiVersion, name, listers);
+  const object = kind && listers.lister(kind).get(of);
   return object && { kind, object };
 }
 
@@ -92,22 +124,26 @@ function concerned(kind: Kind, object: KubeObject, listers: Listers): Key[] {
   const gone = listers.lister(kind).get(keyOf(object))?.metadata.uid !== uid;
   const keys = gone || deletionTimestamp ? dependentsOf(uid, listers).map(itemKey) : [];
   // An owner that waits for its dependents hears of it through them.
-  if (gone) keys.push(...ownerKeys(object, ownerReferences ?? []));
+  if (gone) keys.push(...ownerKeys(object, ownerReferences ?? [], listers));
   else if (ownerReferences?.length || deletionTimestamp) keys.push(itemKey({ kind, object }));
   return keys;
 }
 
-function ownerKeys({ metadata }: KubeObject, owners: readonly OwnerReference[]): Key[] {
+function ownerKeys(
+  { metadata }: KubeObject,
+  owners: readonly OwnerReference[],
+  listers: Listers,
+): Key[] {
   return owners.flatMap(({ apiVersion, kind: name, name: ownerName }) => {
-    const kind = kindByGvk(apiVersion, name);
+    const kind = kindNamed(apiVersion, name, listers);
     if (!kind) return [];
     const key = keyIn(kind.namespaced ? metadata.namespace : undefined, ownerName);
     return [`${kind.apiVersion}|${kind.kind}|${key}`];
   });
 }
 
-function dependentsOf(uid: string, { lister }: Listers): Item[] {
-  return collectedKinds.flatMap((kind) =>
+function dependentsOf(uid: string, { lister, kinds }: Listers): Item[] {
+  return kinds().flatMap((kind) =>
     lister(kind)
       .by(byAnyOwner, uid)
       .map((object) => ({ kind, object })),
@@ -167,13 +203,15 @@ function isWaiting({ metadata }: KubeObject): boolean {
 async function ownerOf(
   { object }: Item,
   { apiVersion, kind: name, name: ownerName, uid }: OwnerReference,
-  { api, lister }: ReconcileContext,
+  ctx: ReconcileContext,
 ): Promise<KubeObject | "unknown" | undefined> {
-  const named = kindByGvk(apiVersion, name);
-  if (!named) return "unknown";
-  const kind = storedKind(named);
+  const { api, lister, kinds } = ctx;
+  const kind = kindNamed(apiVersion, name, ctx);
+  if (!kind) return "unknown";
   const key = keyIn(kind.namespaced ? object.metadata.namespace : undefined, ownerName);
-  const cached = collectedKinds.includes(kind) ? lister(kind).get(key) : undefined;
+  const cached = kinds().some((known) => kindId(known) === kindId(kind))
+    ? lister(kind).get(key)
+    : undefined;
   if (cached?.metadata.uid === uid) return cached;
   try {
     const owner = await api.get(kind, key);

@@ -8,6 +8,7 @@ import { clusterRoleAggregation } from "./clusterrole-aggregation.ts";
 import { csrApproving } from "./csr-approving.ts";
 import { csrCleaner } from "./csr-cleaner.ts";
 import { csrSigning } from "./csr-signing.ts";
+import { customResourceDefinition } from "./custom-resource-definition.ts";
 import { deployment } from "./deployment.ts";
 import { endpointSlice } from "./endpoint-slice.ts";
 import { endpoints } from "./endpoints.ts";
@@ -52,6 +53,7 @@ export function controllers(settings: ControllerSettings): Controller[] {
     endpoints,
     nodeLifecycle,
     podGc,
+    customResourceDefinition,
     resourceQuota,
     pvcProtection,
     pvProtection,

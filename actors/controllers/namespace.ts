@@ -2,7 +2,7 @@
  * Namespace controller: empties a Namespace that is being deleted, then lets it go.
  *
  * Mailbox  reconcile(key)                  one key at a time, repeats of a key coalesce
- * Watches  core/namespaces, core/pods (their end brings their Namespace's next pass)
+ * Watches  core/namespaces, core/pods (their end brings their Namespace's next pass), apiextensions.k8s.io/customresourcedefinitions (whose objects go too)
  * Owns     nothing that is not in the store
  * Writes   every kind deletecollection; core/namespaces/status update; core/namespaces/finalize update
  * Fails    conflict or api away: repeated, 5 ms .. 16 min. Crash: restart, the pass begins anew.
@@ -12,12 +12,20 @@
 import { isNotFound } from "../../manifests/api-error.ts";
 import {
   allKinds,
+  CustomResourceDefinition,
   type Kind,
   Namespace,
   type NamespaceCondition,
   Pod,
+  storedCustomKind,
 } from "../../manifests/index.ts";
-import { defineController, type ReconcileContext, requeueAfter, watch } from "../kit/controller.ts";
+import {
+  defineController,
+  type Listers,
+  type ReconcileContext,
+  requeueAfter,
+  watch,
+} from "../kit/controller.ts";
 import { formatTime } from "../kit/time.ts";
 import { anyKind, status, subresource } from "../kit/writes.ts";
 import { sameStatus, setCondition } from "./status.ts";
@@ -36,6 +44,7 @@ export const namespace = defineController({
         return owner && isTerminating(owner) ? [owner.metadata.name] : [];
       },
     }),
+    watch(CustomResourceDefinition, { keysOf: () => [] }),
   ],
   writes: [
     anyKind(["deletecollection"]),
@@ -71,16 +80,20 @@ function isTerminating({ metadata }: Namespace): boolean {
 }
 
 /** Kinds stored in their own right: what another kind shows of the same objects goes with them. */
-function emptiedKinds(): Kind[] {
-  return allKinds().filter(
+function emptiedKinds({ lister }: Listers): Kind[] {
+  const custom = lister(CustomResourceDefinition)
+    .list()
+    .flatMap((definition) => storedCustomKind(definition) ?? []);
+  return [...allKinds(), ...custom].filter(
     ({ namespaced, verbs, conversion }) =>
       namespaced && !conversion && verbs.includes("list") && verbs.includes("deletecollection"),
   );
 }
 
-async function empty(name: string, { api }: ReconcileContext): Promise<Remaining[]> {
+async function empty(name: string, ctx: ReconcileContext): Promise<Remaining[]> {
+  const { api } = ctx;
   const remaining: Remaining[] = [];
-  for (const kind of emptiedKinds()) {
+  for (const kind of emptiedKinds(ctx)) {
     const selection = { namespace: name };
     if ((await api.list(kind, selection)).items.length === 0) continue;
     await api.deleteCollection(kind, selection);

@@ -12,6 +12,7 @@
 import { isConflict } from "../../manifests/api-error.ts";
 import type { Kind, KubeObject } from "../../manifests/index.ts";
 import type { ActorDefinition, Context } from "../../runtime/actor.ts";
+import type { Subscription } from "../../runtime/bus.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { assert, errorMessage, TerminalError } from "../../runtime/errors.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -74,6 +75,8 @@ export interface Listers {
   lister<T extends KubeObject>(kind: Kind<T>): Lister<T>;
   /** How far the cache of a watched kind has come: changes with every write to that kind. */
   revision(kind: Kind): string;
+  /** All that are watched now, with those that objects have brought. */
+  kinds(): readonly Kind[];
 }
 
 export interface Watched {
@@ -81,6 +84,7 @@ export interface Watched {
   readonly keysOf: (object: KubeObject, listers: Listers) => readonly Key[];
   readonly indexes: readonly IndexFunction<KubeObject>[];
   readonly matters: (before: KubeObject, after: KubeObject) => boolean;
+  readonly brings: (object: KubeObject) => Watched | undefined;
 }
 
 export interface WatchSpec<T> {
@@ -90,13 +94,16 @@ export interface WatchSpec<T> {
   indexes?: readonly IndexFunction<T>[];
   /** Whether an update is worth a pass; default: every one. */
   matters?: (before: T, after: T) => boolean;
+  /** A kind that is watched too for as long as this object is there: a definition's. */
+  brings?: (object: T) => Watched | undefined;
 }
 
 /** Watch this kind, by default for the sake of the objects themselves. */
 export function watch<T extends KubeObject>(kind: Kind<T>, spec: WatchSpec<T> = {}): Watched {
   const { keysOf = (object: T) => [keyOf(object)], indexes = [], matters = () => true } = spec;
+  const { brings = () => undefined } = spec;
   // Held as functions of any object; the informer of `kind` gives them nothing but T.
-  return { kind, keysOf, indexes, matters } as unknown as Watched;
+  return { kind, keysOf, indexes, matters, brings } as unknown as Watched;
 }
 
 /** Maps an object to the key of its controller, where that is of this kind. */
@@ -141,15 +148,31 @@ export function defineController<S = undefined>(spec: ControllerSpec<S>): Contro
   };
 }
 
+interface Brought {
+  readonly kind: Kind;
+  readonly subscription: Subscription;
+  release(): void;
+}
+
+/** How long the kinds that objects brought may take to be listed before the first pass. */
+const longestSyncMs = 30_000;
+
+function broughtBy({ kind }: Watched, object: KubeObject): Key {
+  return `${kindId(kind)} ${keyOf(object)}`;
+}
+
 class RunningController<S> {
   readonly #spec: ControllerSpec<S>;
   readonly #state: S;
+  readonly #hold: Informers["hold"];
   readonly #ctx: Context<ReconcileKey>;
   readonly #api: Api;
   readonly #events: EventRecorder;
   readonly #informers = new Map<string, Informer<KubeObject>>();
   readonly #own: OwnWrites;
   readonly #queue: Workqueue<Key>;
+  /** By the object that brought it. */
+  readonly #brought = new Map<Key, Brought>();
   /** Keys that are due, but whose last writes a cache does not show yet. */
   readonly #parked = new Set<Key>();
 
@@ -175,7 +198,14 @@ class RunningController<S> {
     // All kinds first: an informer that others use tells at once of what it has, and whoever hears of the first
     // object may ask about another kind.
     for (const { kind } of spec.watches) this.#informers.set(kindId(kind), informers.of(kind));
-    for (const watched of spec.watches) this.#watch(watched, informers.of(watched.kind));
+    this.#hold = (kind) => informers.hold(kind);
+    for (const watched of spec.watches) {
+      const subscription = this.#watch(watched, informers.of(watched.kind));
+      ctx.onEnd(() => subscription.unsubscribe());
+    }
+    ctx.onEnd(() => {
+      for (const key of [...this.#brought.keys()]) this.#drop(key);
+    });
     this.#begin();
   }
 
@@ -189,33 +219,64 @@ class RunningController<S> {
 
   readonly revision = (kind: Kind): string => this.#informer(kind).revision;
 
+  readonly kinds = (): readonly Kind[] => [...this.#informers.values()].map(({ kind }) => kind);
+
   #informer(kind: Kind): Informer<KubeObject> {
     const informer = this.#informers.get(kindId(kind));
     assert(informer, `${this.#spec.name} does not watch ${kind.resource}`);
     return informer;
   }
 
-  #watch(watched: Watched, informer: Informer<KubeObject>): void {
+  #watch(watched: Watched, informer: Informer<KubeObject>): Subscription {
     for (const index of watched.indexes) informer.addIndex(index);
     const due = (object: KubeObject) => {
       for (const key of watched.keysOf(object, this)) this.enqueue(key);
     };
-    const subscription = informer.addHandlers({
-      onAdd: due,
+    return informer.addHandlers({
+      onAdd: (object) => {
+        this.#bring(watched, object);
+        due(object);
+      },
       onUpdate: (before, after) => {
+        this.#bring(watched, after);
         if (!watched.matters(before, after)) return;
         due(before);
         due(after);
       },
-      onDelete: due,
+      onDelete: (object) => {
+        due(object);
+        if (watched.brings(object)) this.#drop(broughtBy(watched, object));
+      },
       onAdvance: () => this.#unpark(),
     });
-    this.#ctx.onEnd(() => subscription.unsubscribe());
+  }
+
+  #bring(watched: Watched, object: KubeObject): void {
+    const by = broughtBy(watched, object);
+    const wanted = watched.brings(object);
+    const known = this.#brought.get(by);
+    if (known && wanted && kindId(known.kind) === kindId(wanted.kind)) return;
+    this.#drop(by);
+    if (!wanted || this.#informers.has(kindId(wanted.kind))) return;
+    const { kind } = wanted;
+    const { informer, release } = this.#hold(kind);
+    this.#informers.set(kindId(kind), informer);
+    this.#brought.set(by, { kind, subscription: this.#watch(wanted, informer), release });
+  }
+
+  #drop(by: Key): void {
+    const brought = this.#brought.get(by);
+    if (!brought) return;
+    this.#brought.delete(by);
+    this.#informers.delete(kindId(brought.kind));
+    brought.subscription.unsubscribe();
+    brought.release();
   }
 
   async #begin(): Promise<void> {
     try {
-      for (const informer of this.#informers.values()) await informer.synced();
+      for (const { kind } of this.#spec.watches) await this.#informer(kind).synced();
+      for (const { kind } of [...this.#brought.values()]) await this.#syncedOrGone(kind);
     } catch {
       // The informers were closed: this process is ending.
       return;
@@ -225,6 +286,16 @@ class RunningController<S> {
     if (initialKey !== undefined) this.enqueue(initialKey);
     if (resyncMs !== undefined) this.#resync(resyncMs);
     for (let worker = 0; worker < workers; worker++) void this.#work();
+  }
+
+  /** A kind that nobody can list, or that goes meanwhile, must not keep all others waiting. */
+  async #syncedOrGone(kind: Kind): Promise<void> {
+    const { clock, signal } = this.#ctx;
+    const synced = this.#informers
+      .get(kindId(kind))
+      ?.synced()
+      .catch(() => undefined);
+    await Promise.race([synced, clock.sleep(longestSyncMs, signal).catch(() => undefined)]);
   }
 
   #resync(intervalMs: number): void {
@@ -282,6 +353,7 @@ class RunningController<S> {
     return {
       lister: this.lister,
       revision: this.revision,
+      kinds: this.kinds,
       state: this.#state,
       api,
       clock,

@@ -43,7 +43,15 @@ export interface Informer<T extends KubeObject> {
 export interface Informers {
   /** Starts watching at the first call; the same selection is shared. */
   of<T extends KubeObject>(kind: Kind<T>, selection?: Selection): Informer<T>;
+  /** One for as long as somebody holds it: of a kind that may go. */
+  hold<T extends KubeObject>(kind: Kind<T>): HeldInformer<T>;
   close(): void;
+}
+
+export interface HeldInformer<T extends KubeObject> {
+  readonly informer: Informer<T>;
+  /** The last one who lets go ends it; whoever waits for its first list then is refused. */
+  release(): void;
 }
 
 export interface InformersOptions {
@@ -60,8 +68,9 @@ const longestPauseMs = 10_000;
 
 export function createInformers(api: Api, options: InformersOptions): Informers {
   const running = new Map<string, { informer: Informer<KubeObject>; close(): void }>();
+  const holders = new Map<string, number>();
   let closed = false;
-  return {
+  const informers: Informers = {
     of<T extends KubeObject>(kind: Kind<T>, selection: Selection = {}): Informer<T> {
       const id = JSON.stringify([kindId(kind), selection]);
       const known = running.get(id);
@@ -75,11 +84,32 @@ export function createInformers(api: Api, options: InformersOptions): Informers 
       if (!closed) reflector.start();
       return reflector;
     },
+    hold(kind) {
+      const id = JSON.stringify([kindId(kind), {}]);
+      // Who asked by `of` keeps it for good.
+      const forGood = running.has(id) && !holders.has(id);
+      if (!forGood) holders.set(id, (holders.get(id) ?? 0) + 1);
+      let held = !forGood;
+      return {
+        informer: informers.of(kind),
+        release() {
+          if (!held) return;
+          held = false;
+          const left = (holders.get(id) ?? 1) - 1;
+          holders.set(id, left);
+          if (left > 0) return;
+          holders.delete(id);
+          running.get(id)?.close();
+          running.delete(id);
+        },
+      };
+    },
     close() {
       closed = true;
       for (const { close } of running.values()) close();
     },
   };
+  return informers;
 }
 
 class Reflector<T extends KubeObject> implements Informer<T> {

@@ -43,13 +43,19 @@ function environmentOf(variables: readonly string[]): Environment {
   let environment = environments.get(id);
   if (!environment) {
     environment = addLibrary(new Environment(options));
-    for (const name of variables) environment.registerVariable(name, "dyn");
+    for (const variable of variables) {
+      const [name = "", type = "dyn"] = variable.split(": ");
+      environment.registerVariable(name, type);
+    }
     environments.set(id, environment);
   }
   return environment;
 }
 
-/** Throws CelError when it does not parse, or its types cannot fit. */
+/**
+ * Variables are dynamic unless they say otherwise, as `old: optional<dyn>` does. Throws CelError when
+ * the expression does not parse, or its types cannot fit.
+ */
 export function compileCel(expression: string, variables: readonly string[]): CelProgram {
   const program = attempt(() => environmentOf(variables).parse(expression));
   const shape: Shape = { nodes: [], growth: 1, walksText: false, references: new Set() };

@@ -1,5 +1,6 @@
 /** What the API knows about a kind, as data: the descriptor that every actor names kinds by. */
 import type { ObjectMeta } from "../schema/types.generated.ts";
+import type { Model } from "./model.ts";
 
 export interface KubeObject {
   apiVersion?: string;
@@ -42,10 +43,12 @@ export interface Kind<T extends KubeObject = KubeObject> {
   readonly categories: readonly string[];
   readonly subresources: readonly string[];
   readonly verbs: readonly Verb[];
-  /** The type's name in the schema table, such as `core.v1.Pod`. */
+  /** The type's name in the schema table, such as `core.v1.Pod`; without a model it must be there. */
   readonly typeName: string;
   /** Present when the object is stored as another version. */
   readonly conversion?: Conversion;
+  /** Present when the kind is none of the table: it arrived at run time. */
+  readonly model?: Model;
   /** Never set: carries the object's type for the compiler alone. */
   readonly object?: T;
 }
@@ -61,7 +64,7 @@ export interface KindOptions {
   conversion?: Conversion;
 }
 
-const ALL_VERBS: readonly Verb[] = [
+export const ALL_VERBS: readonly Verb[] = [
   "create",
   "delete",
   "deletecollection",

@@ -43,17 +43,24 @@ export function lastApplied(current: KubeObject): Json {
   }
 }
 
-/** A strategic merge patch; undefined when there is nothing to change. `modified` comes from withLastApplied. */
+/** How the patch for objects of a kind has to be sent: custom kinds, and those not known, know no strategies. */
+export function threeWayPatchType(kind: Kind | undefined): string {
+  const strategy = kind && !kind.model ? "strategic-merge-patch" : "merge-patch";
+  return `application/${strategy}+json`;
+}
+
+/** A patch of `threeWayPatchType`; undefined when there is nothing to change. `modified` comes from withLastApplied. */
 export function createThreeWayPatch(
-  kind: Kind,
+  kind: Kind | undefined,
   original: Json,
   modified: Fields,
   current: Fields,
 ): Fields | undefined {
-  const changes = diffFields(kind.typeName, current, modified, "changes");
+  const type = kind?.model ? undefined : kind?.typeName;
+  const changes = diffFields(type, current, modified, "changes");
   const before = isFields(original) ? original : {};
-  const deletions = diffFields(kind.typeName, before, modified, "deletions");
-  const patch = combine(kind.typeName, deletions, changes);
+  const deletions = diffFields(type, before, modified, "deletions");
+  const patch = combine(type, deletions, changes);
   return Object.keys(patch).length > 0 ? patch : undefined;
 }
 

@@ -4,7 +4,8 @@ import type { LabelSelector, PodSpec } from "../schema/types.generated.ts";
 import { formatSelector, fromLabelSelector } from "../selectors.ts";
 import { humanDuration } from "./duration.ts";
 
-export type Cell = string | number | boolean;
+/** Null is left blank. */
+export type Cell = string | number | boolean | null;
 
 export interface Column {
   name: string;

@@ -33,7 +33,7 @@ export interface PrintedTable {
 }
 
 export function tableOf(kind: Kind, objects: readonly KubeObject[], nowMs: number): PrintedTable {
-  const printer = PRINTERS.get(kind.typeName) ?? DEFAULT;
+  const printer = kind.model?.printer ?? PRINTERS.get(kind.typeName) ?? DEFAULT;
   return {
     columnDefinitions: printer.columns,
     cells: objects.map((object) => printer.cells(object, nowMs)),

@@ -7,11 +7,12 @@ type Operation = Record<string, unknown>;
 /** Where a type's schema stands in the document. */
 type Refer = (typeName: string) => string;
 
+const STRATEGIC = "application/strategic-merge-patch+json";
 const PATCHES = [
   "application/apply-patch+yaml",
   "application/json-patch+json",
   "application/merge-patch+json",
-  "application/strategic-merge-patch+json",
+  STRATEGIC,
 ];
 
 const query = (name: string, type: string) => ({ name, in: "query", schema: { type } });
@@ -71,7 +72,7 @@ export function openapiPaths(root: string, kinds: readonly Kind[], refer: Refer)
     for (const name of kind.subresources) {
       const found = subresource(kind, name);
       if (!found) continue;
-      const part = subresourceOperations(found, refer);
+      const part = subresourceOperations(kind, found, refer);
       add(paths, `${collection}/{name}/${name}`, named, part);
     }
   }
@@ -101,6 +102,7 @@ interface Target {
   version: string;
   kind: string;
   typeName: string;
+  model?: Kind["model"];
 }
 
 function operation(
@@ -135,7 +137,9 @@ function bodyOf(target: Target, method: string, refer: Refer): object | undefine
   if (method === "delete") return { content: json(refer("meta.v1.DeleteOptions")) };
   if (method !== "patch") return { content: json(refer(target.typeName)), required: true };
   const schema = { $ref: refer("meta.v1.Patch") };
-  const content = Object.fromEntries(PATCHES.map((type) => [type, { schema }]));
+  // kubectl believes what stands here: apply sends a strategic patch to whoever takes one.
+  const patches = PATCHES.filter((type) => !target.model || type !== STRATEGIC);
+  const content = Object.fromEntries(patches.map((type) => [type, { schema }]));
   return { content, required: true };
 }
 
@@ -144,13 +148,24 @@ function json(ref: string): object {
 }
 
 /** Subresources that open a connection have no type in the table, and are not described. */
-function subresourceOperations(part: Subresource, refer: Refer): Record<string, Operation> {
+function subresourceOperations(
+  of: Kind,
+  part: Subresource,
+  refer: Refer,
+): Record<string, Operation> {
   if (part.kind.endsWith("Options")) return {};
   const slash = part.apiVersion.indexOf("/");
   const group = slash < 0 ? "" : part.apiVersion.slice(0, slash);
   const version = part.apiVersion.slice(slash + 1);
-  const typeName = `${schemaPackage(group, version)}.${part.kind}`;
-  const target = { group, version, kind: part.kind, typeName };
+  const isItself = part.apiVersion === of.apiVersion && part.kind === of.kind;
+  const typeName = isItself ? of.typeName : `${schemaPackage(group, version)}.${part.kind}`;
+  const target = {
+    group,
+    version,
+    kind: part.kind,
+    typeName,
+    ...(isItself ? { model: of.model } : {}),
+  };
   const methods: Partial<Record<Verb, string>> = {
     get: "get",
     update: "put",

@@ -5,6 +5,7 @@
  * kind behind a path and the support of `fieldValidation` and `dryRun` by them. There are no descriptions: the table
  * holds facts, and prose comes from a package at build time.
  */
+import { publishedListSchema } from "../crd/openapi.ts";
 import type { Kind } from "../kinds/kind.ts";
 import { allKinds } from "../kinds/lookup.ts";
 import { openapiPaths } from "./openapi-paths.ts";
@@ -70,43 +71,67 @@ function reference(name: string): string {
   return `#/components/schemas/${name}`;
 }
 
-const documents = new Map<string, object>();
+interface Described {
+  readonly kinds: readonly Kind[];
+  readonly document: object;
+  readonly hash: string;
+}
 
-/** The document of `api/v1`, `apis/apps/v1` and so on; undefined when nothing is served there. */
-export function openapiV3(path: string): object | undefined {
-  const known = documents.get(path);
-  if (known) return known;
-  const kinds = kindsByPath().get(path);
-  if (!kinds) return undefined;
-  const document = {
-    openapi: "3.0.0",
-    info: { title: "Kubernetes", version: SCHEMA.release },
-    paths: openapiPaths(`/${path}`, kinds, (typeName) => reference(openapiName(typeName))),
-    components: { schemas: componentSchemas(kinds) },
-  };
-  documents.set(path, document);
-  return document;
+/** By path; made anew when the kinds there have changed. */
+const documents = new Map<string, Described>();
+
+/**
+ * The document of `api/v1`, `apis/apps/v1` and so on; undefined when nothing is served there. `custom` are the kinds
+ * that arrived at run time.
+ */
+export function openapiV3(path: string, custom: readonly Kind[] = []): object | undefined {
+  return described(path, custom)?.document;
 }
 
 /** By which clients know that a document is still the same. */
-export function openapiHash(path: string): string | undefined {
-  const document = openapiV3(path);
-  return document && fnv(JSON.stringify(document));
+export function openapiHash(path: string, custom: readonly Kind[] = []): string | undefined {
+  return described(path, custom)?.hash;
 }
 
 /** Clients keep a document as long as its address stays, so the address holds the content's hash. */
-export function openapiIndex(): object {
+export function openapiIndex(custom: readonly Kind[] = []): object {
   const paths: Record<string, { serverRelativeURL: string }> = {};
-  for (const path of kindsByPath().keys()) {
-    const hash = openapiHash(path);
+  for (const path of kindsByPath(custom).keys()) {
+    const hash = openapiHash(path, custom);
     paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
   }
   return { paths };
 }
 
-function kindsByPath(): Map<string, Kind[]> {
+function described(path: string, custom: readonly Kind[]): Described | undefined {
+  const kinds = kindsByPath(custom).get(path) ?? [];
+  const known = documents.get(path);
+  const same =
+    known?.kinds.length === kinds.length && kinds.every((k, at) => k === known.kinds[at]);
+  if (known && same) return known;
+  documents.delete(path);
+  if (kinds.length === 0) return undefined;
+  const document = {
+    openapi: "3.0.0",
+    info: { title: "Kubernetes", version: SCHEMA.release },
+    paths: openapiPaths(`/${path}`, kinds, referTo(kinds)),
+    components: { schemas: componentSchemas(kinds) },
+  };
+  const made = { kinds, document, hash: fnv(JSON.stringify(document)) };
+  documents.set(path, made);
+  return made;
+}
+
+/** A custom kind's type is called as its schema. */
+function referTo(kinds: readonly Kind[]): (typeName: string) => string {
+  const own = kinds.filter(({ model }) => model).map(({ typeName }) => typeName);
+  const custom = new Set(own.flatMap((name) => [name, `${name}List`]));
+  return (typeName) => reference(custom.has(typeName) ? typeName : openapiName(typeName));
+}
+
+function kindsByPath(custom: readonly Kind[]): Map<string, Kind[]> {
   const paths = new Map<string, Kind[]>();
-  for (const kind of allKinds()) {
+  for (const kind of [...allKinds(), ...custom]) {
     const path = `${kind.group === "" ? "api" : "apis"}/${kind.apiVersion}`;
     paths.set(path, [...(paths.get(path) ?? []), kind]);
   }
@@ -128,6 +153,13 @@ function componentSchemas(kinds: readonly Kind[]): Record<string, Schema> {
   const schemas: Record<string, Schema> = {};
   const waiting = [...COMMON];
   for (const kind of kinds) {
+    if (kind.model) {
+      schemas[kind.typeName] = kind.model.openapi();
+      schemas[`${kind.typeName}List`] = publishedListSchema(kind);
+      waiting.push("meta.v1.ObjectMeta", "meta.v1.ListMeta");
+      if (kind.model.scale) waiting.push("autoscaling.v1.Scale");
+      continue;
+    }
     waiting.push(kind.typeName, ...(EXTRA[kind.apiVersion] ?? []));
     if (kind.verbs.includes("list")) waiting.push(`${kind.typeName}List`);
   }

@@ -13,6 +13,7 @@ export const PHRASES = {
   FieldValueRequired: "Required value",
   FieldValueDuplicate: "Duplicate value",
   FieldValueInvalid: "Invalid value",
+  FieldValueTypeInvalid: "Invalid value",
   FieldValueNotSupported: "Unsupported value",
   FieldValueForbidden: "Forbidden",
   FieldValueTooLong: "Too long",

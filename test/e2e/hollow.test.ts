@@ -33,6 +33,31 @@ metadata: {name: web}
 spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
 `;
 
+const shelves = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: shelves.shop.example.com}
+spec:
+  group: shop.example.com
+  scope: Namespaced
+  names: {plural: shelves, singular: shelf, kind: Shelf}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      additionalPrinterColumns: [{name: Boards, type: integer, jsonPath: .spec.boards}]
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec: {type: object, default: {}, properties: {boards: {type: integer, default: 3}}}
+`;
+const shelf = `
+apiVersion: shop.example.com/v1
+kind: Shelf
+metadata: {name: oak}
+`;
+
 const podsOf = async (app: string): Promise<Json[]> =>
   (await cluster.json("get", "pods", "-l", `app=${app}`)).items;
 
@@ -69,6 +94,35 @@ describe("a hundred hollow nodes", () => {
 });
 
 describe("stock kubectl", () => {
+  it("meets a kind that arrives while it runs, and what is owned by its objects goes after them", async () => {
+    await cluster.apply(shelves);
+    const crd = "crd/shelves.shop.example.com";
+    await cluster.kubectl("wait", "--for=condition=established", crd, "--timeout=30s");
+    await cluster.apply(shelf);
+    expect(await cluster.kubectl("get", "shelf", "--no-headers")).toBe("oak   3\n");
+    const { metadata } = await cluster.json("get", "shelf", "oak");
+    const owner = {
+      apiVersion: "shop.example.com/v1",
+      kind: "Shelf",
+      name: "oak",
+      uid: metadata.uid,
+    };
+    const owned = { name: "books", ownerReferences: [owner] };
+    await cluster.apply(JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: owned }));
+    await cluster.kubectl("delete", "shelf", "oak");
+    await cluster.kubectl("wait", "--for=delete", "configmap/books", "--timeout=30s");
+    const file = join(cluster.dataDir, "shelf.yaml");
+    await writeFile(file, shelf);
+    const byWherry = async () => (await cluster.wherry("apply", "-f", file)).stdout;
+    expect(await byWherry()).toBe("shelf.shop.example.com/oak created\n");
+    await writeFile(file, `${shelf}spec: {boards: 5}\n`);
+    expect(await byWherry()).toBe("shelf.shop.example.com/oak configured\n");
+    expect(await byWherry()).toBe("shelf.shop.example.com/oak unchanged\n");
+    await cluster.kubectl("delete", crd, "--timeout=30s");
+    const gone = await cluster.tryKubectl("get", "--raw", "/apis/shop.example.com/v1/shelves");
+    expect(gone.stderr).toContain("the server could not find the requested resource");
+  });
+
   it("waits for what comes, and for what goes", async () => {
     const args = ["--image=busybox:1.35", "--restart=Never", "--labels=app=waited"];
     const coming = cluster.kubectl("wait", "--for=create", "pod/waited", "--timeout=30s");

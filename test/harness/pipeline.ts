@@ -7,6 +7,8 @@ import { createAuthenticator } from "../../actors/apiserver/authn/authenticator.
 import { adminPrincipal, userOfPrincipal } from "../../actors/apiserver/authn/user.ts";
 import { createAuthorizer } from "../../actors/apiserver/authz/authorizer.ts";
 import { Pages } from "../../actors/apiserver/continue.ts";
+import { createCatalog } from "../../actors/apiserver/crd/catalog.ts";
+import { askByDialer } from "../../actors/apiserver/crd/conversion.ts";
 import { FieldIndexes } from "../../actors/apiserver/field-index.ts";
 import { requestFor } from "../../actors/apiserver/local.ts";
 import { Objects } from "../../actors/apiserver/objects.ts";
@@ -74,14 +76,20 @@ export async function startPipeline(settings: AdmissionSettings = {}): Promise<T
     ["system:wherry:maker", [...grantMaker]],
   ]);
   const authorizer = createAuthorizer(grants, stores.objects);
-  const registry = createRegistry(stores, createHooks({ serviceCidr, nodePorts, authorizer }));
   const objects = new Objects(clock);
+  const ask = askByDialer(settings?.dialer, () => reader);
+  const registry = createRegistry(
+    stores,
+    createHooks({ serviceCidr, nodePorts, authorizer }),
+    createCatalog({ stores, conversion: { ask, uuid: () => random.uuid() } }),
+  );
+  const reader = createReader(registry, objects);
   const turn = () => clock.sleep(0);
   const pipeline = createPipeline({
     registry,
     objects,
     admission: createAdmission(plugins(settings)),
-    reader: createReader(registry, objects),
+    reader,
     indexes: new FieldIndexes({ objects, turn }),
     authorizer,
     authenticator: createAuthenticator({ audiences: [], tokens: [], anonymousAuth: true }),

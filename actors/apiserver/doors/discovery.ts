@@ -3,7 +3,7 @@
  * each group version) and the aggregated one (apidiscovery.k8s.io/v2), from the kinds' own table.
  */
 
-import { type Kind, storedKind, subresource } from "../../../manifests/index.ts";
+import { compareVersions, type Kind, storedKind, subresource } from "../../../manifests/index.ts";
 import { pathNotFound, type Registry } from "../registry/registry.ts";
 import { sha256 } from "./digest.ts";
 
@@ -33,8 +33,26 @@ interface Group {
 }
 
 export function createDiscovery(registry: Registry): Discovery {
+  let revision: string | undefined;
+  let known: Discovery;
+  /** Custom kinds come and go; the documents are made anew when they have. */
+  function current(): Discovery {
+    if (revision === undefined || revision !== registry.revision) {
+      revision = registry.revision;
+      known = discoveryOf(registry.resources.map(({ kind }) => kind));
+    }
+    return known;
+  }
+  return {
+    legacy: (path, serverAddress) => current().legacy(path, serverAddress),
+    aggregated: (path, version) => current().aggregated(path, version),
+    paths: () => current().paths(),
+  };
+}
+
+function discoveryOf(all: readonly Kind[]): Discovery {
   const groups = new Map<string, Group>();
-  for (const { kind } of registry.resources) {
+  for (const kind of all) {
     const group = groups.get(kind.group) ?? { name: kind.group, versions: new Map() };
     groups.set(kind.group, group);
     const kinds = group.versions.get(kind.version);
@@ -92,9 +110,8 @@ export function createDiscovery(registry: Registry): Discovery {
   };
 }
 
-/** k8s: apimachinery/pkg/version CompareKubeAwareVersionStrings; only GA versions are served. */
 function sortVersions(group: Group): void {
-  const sorted = [...group.versions].sort(([a], [b]) => Number(b.slice(1)) - Number(a.slice(1)));
+  const sorted = [...group.versions].sort(([a], [b]) => compareVersions(a, b));
   group.versions.clear();
   for (const [version, kinds] of sorted) group.versions.set(version, kinds);
 }

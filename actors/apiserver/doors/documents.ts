@@ -1,6 +1,7 @@
 /** The documents by which clients learn what is served: discovery in its forms, and OpenAPI. */
 
 import {
+  type Kind,
   openapiHash,
   openapiIndex,
   openapiV2,
@@ -39,22 +40,28 @@ export function discoveryPage(discovery: Discovery, path: string, exchange: Exch
   return tagged(exchange, contentType, JSON.stringify(aggregated));
 }
 
+interface OpenapiContext {
+  readonly gitVersion: string;
+  readonly nowMs: number;
+  /** What arrived at run time. */
+  readonly custom: readonly Kind[];
+}
+
 const yearMs = 365 * 24 * 60 * 60 * 1000;
 
 /** `v3` is the index, `v3/apis/apps/v1` one group version. */
 export function openapiPage(
   path: string,
   exchange: Exchange,
-  gitVersion: string,
-  nowMs: number,
+  { gitVersion, nowMs, custom }: OpenapiContext,
 ): Page {
   if (path === "v2") return openapiV2Page(exchange, gitVersion);
   negotiate(headerOf(exchange, "accept"), openapiOffer);
-  if (path === "v3") return { type: "json", code: 200, value: openapiIndex() };
+  if (path === "v3") return { type: "json", code: 200, value: openapiIndex(custom) };
   if (!path.startsWith("v3/")) throw pathNotFound();
   const of = path.slice("v3/".length);
-  const document = openapiV3(of);
-  const hash = openapiHash(of);
+  const document = openapiV3(of, custom);
+  const hash = openapiHash(of, custom);
   if (!document || !hash) throw pathNotFound();
   const asked = new URLSearchParams(exchange.target.split("?")[1]).get("hash");
   if (asked && asked !== hash) {

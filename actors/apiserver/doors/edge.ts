@@ -42,6 +42,7 @@ export function httpsEdge(config: EdgeConfig): Edge {
       const site = createSite({
         authorizer: inside.context.authorizer,
         discovery: createDiscovery(registry),
+        customKinds: () => registry.resources.flatMap(({ kind, custom }) => (custom ? [kind] : [])),
         clock: ctx.clock,
         tokens: inside.context.tokens,
         gitVersion: config.gitVersion,

@@ -13,6 +13,7 @@ import {
   lastApplied,
   parseManifests,
   SyntaxFault,
+  threeWayPatchType,
   withLastApplied,
 } from "../../../manifests/index.ts";
 import type { Bus, BusMessage, Subscription } from "../../../runtime/bus.ts";
@@ -31,7 +32,6 @@ import { type ApiRequest, jsonReply, replyBytes, type User } from "../request.ts
 import { isOwnInbox } from "./nats.ts";
 
 const queue = "apiserver";
-const strategic = "application/strategic-merge-patch+json";
 const encoder = new TextEncoder();
 
 export interface Applied {
@@ -109,7 +109,8 @@ async function applyDocument(
   const { apiVersion = "", kind: kindName = "", metadata } = manifest ?? {};
   const named = { apiVersion, kind: kindName, name: metadata?.name ?? "" };
   try {
-    const kind = kindOf(document);
+    const found = await pipeline.kind(apiVersion, kindName);
+    const kind = kindOf(document, found);
     const namespace = kind.namespaced
       ? metadata?.namespace || query.get("namespace") || "default"
       : "";
@@ -129,9 +130,9 @@ async function applyDocument(
   }
 }
 
-function kindOf(document: unknown): Kind {
+function kindOf(document: unknown, found: Kind | undefined): Kind {
   try {
-    return kindOfDocument(document);
+    return kindOfDocument(document, () => found);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     throw apiError("BadRequest", error.message, undefined, { cause: error });
@@ -176,7 +177,11 @@ async function applyOne(
   const now = current as unknown as Record<string, unknown>;
   const patch = createThreeWayPatch(kind, lastApplied(current), fields, now);
   if (!patch) return { change: "unchanged", object: current };
-  const object = await ask({ verb: "patch", body: json(patch), contentType: strategic });
+  const object = await ask({
+    verb: "patch",
+    body: json(patch),
+    contentType: threeWayPatchType(kind),
+  });
   const same = object.metadata.resourceVersion === current.metadata.resourceVersion;
   return { change: same ? "unchanged" : "configured", object };
 }

@@ -1,6 +1,7 @@
 /** Everything at the HTTPS door that is not a resource: discovery, OpenAPI, version, health, metrics. */
 
 import { apiError } from "../../../manifests/api-error.ts";
+import type { Kind } from "../../../manifests/index.ts";
 import type { Clock, Timer } from "../../../runtime/clock.ts";
 import type { AccountTokens } from "../authn/service-account.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
@@ -42,6 +43,8 @@ export interface Site {
 export interface SiteContext {
   readonly authorizer: Authorizer;
   readonly discovery: Discovery;
+  /** The custom kinds that are served now. */
+  customKinds(): readonly Kind[];
   readonly clock: Clock;
   /** `v1.32.3+wherry0.1.0`. */
   readonly gitVersion: string;
@@ -68,7 +71,11 @@ export function createSite(context: SiteContext): Site {
         case "discovery":
           return discoveryPage(context.discovery, route.path, exchange);
         case "openapi":
-          return openapiPage(route.path, exchange, context.gitVersion, context.clock.now());
+          return openapiPage(route.path, exchange, {
+            gitVersion: context.gitVersion,
+            nowMs: context.clock.now(),
+            custom: context.customKinds(),
+          });
         case "root":
           return { type: "json", code: 200, value: { paths: rootPaths(context) } };
         case "version":

@@ -30,6 +30,8 @@ export interface Hooks<T extends KubeObject = KubeObject> {
   grace?(object: T, asked: number | undefined): number;
   /** What a kind gains on its first delete, such as a phase. */
   terminating?(object: T): T;
+  /** Gained on the first delete; whoever carries out what must come before the end takes it off. */
+  readonly finalizer?: string;
   /** True while something other than metadata.finalizers keeps a deleted object. */
   held?(object: T): boolean;
 }

@@ -5,6 +5,7 @@ import * as kinds from "../../../manifests/index.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { Grantor } from "../authz/defaults.ts";
 import { certificateRequests } from "./certificate-requests.ts";
+import { definitions } from "./definitions.ts";
 import { grantorHooks, grantors } from "./grantors.ts";
 import type { Hooks } from "./hooks.ts";
 import { jobs } from "./jobs.ts";
@@ -19,7 +20,6 @@ const generation: Hooks = { generation: true };
 /** Those whose strategy upstream keeps a generation; pods and services have none in v1.32. */
 const generationKinds: readonly Kind[] = [
   kinds.CronJob,
-  kinds.CustomResourceDefinition,
   kinds.DaemonSet,
   kinds.Deployment,
   kinds.EndpointSlice,
@@ -48,6 +48,7 @@ export function createHooks({ authorizer, ...network }: HooksContext): (kind: Ki
   function add<T extends KubeObject>(kind: Kind<T>, hooks: Hooks<T>): void {
     table.set(kind, hooks as Hooks);
   }
+  add(kinds.CustomResourceDefinition, definitions);
   add(kinds.Job, jobs);
   add(kinds.Namespace, namespaces);
   add(kinds.Node, nodes);

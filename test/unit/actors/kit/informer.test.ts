@@ -166,3 +166,35 @@ test("informer: a handler that comes late is told of everything first", async ()
   await scene.until("the third", () => informer.lister.list().length === 3);
   expect(late).toHaveLength(2);
 });
+
+test("informer: one that is held ends with its last holder, and one that is kept does not", async () => {
+  scene = await startScene();
+  let found: { informer: Informer<ConfigMap>; release(): void }[] = [];
+  let kept: Informer<ConfigMap> | undefined;
+  scene.start("reader", (_, informers) => {
+    found = [informers.hold(ConfigMap), informers.hold(ConfigMap)];
+  });
+  scene.start("keeper", (_, informers) => {
+    kept = informers.of(ConfigMap);
+    informers.hold(ConfigMap).release();
+  });
+  const [first, second] = found;
+  if (!first || !second) throw new Error("no informer");
+  expect(first.informer).toBe(second.informer);
+  await scene.until("their first lists", () =>
+    Boolean(first.informer.hasSynced && kept?.hasSynced),
+  );
+  const names = (informer?: Informer<ConfigMap>) =>
+    informer?.lister.list().map(({ metadata }) => metadata.name);
+  const create = (name: string) =>
+    scene.settle(scene.api.create(ConfigMap, { metadata: { name, namespace: "default" } }));
+  first.release();
+  first.release();
+  await create("a");
+  await scene.until("the other holder to be told", () => names(second.informer)?.length === 1);
+  second.release();
+  await create("b");
+  await scene.until("who keeps it to be told", () => names(kept)?.length === 2);
+  await scene.passes(5_000);
+  expect(names(second.informer)).toEqual(["a"]);
+});
