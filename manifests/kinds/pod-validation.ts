@@ -154,9 +154,11 @@ function validateDns(
   policy: string | undefined,
   path: string,
 ): void {
-  if (policy === "None" && !config?.nameservers?.length) {
+  if (policy === "None" && !config) {
+    errors.required(path, "must provide `dnsConfig` when `dnsPolicy` is None");
+  } else if (policy === "None" && !config?.nameservers?.length) {
     const detail = "must provide at least one DNS nameserver when `dnsPolicy` is None";
-    errors.required(config ? `${path}.nameservers` : path, detail);
+    errors.required(`${path}.nameservers`, detail);
   }
   if (!config) return;
   const { nameservers = [], searches = [], options = [] } = config;

@@ -5,7 +5,6 @@
  * rule sees a value that is there. A field may be absent without fault; then no rule is asked.
  */
 import type { FieldErrors } from "./field-error.ts";
-import { inRange } from "./formats.ts";
 
 export type Rule<V> = (errors: FieldErrors, value: V, at: string) => void;
 
@@ -43,20 +42,10 @@ export function each<V>(rule: Rule<V>): Rule<readonly V[]> {
   };
 }
 
-export function all<V>(...rules: readonly Rule<V>[]): Rule<V> {
-  return (errors, value, at) => {
-    for (const rule of rules) rule(errors, value, at);
-  };
-}
-
 export function oneOf(...supported: readonly string[]): Rule<string> {
   return (errors, value, at) => {
     if (!supported.includes(value)) errors.notSupported(at, value, supported);
   };
-}
-
-export function within(low: number, high: number): Rule<number> {
-  return (errors, value, at) => errors.invalidEach(at, value, inRange(value, low, high));
 }
 
 export const nonNegative: Rule<number> = (errors, value, at) => errors.nonNegative(at, value);
