@@ -48,6 +48,8 @@ function base64Length(text: string): number {
   return Math.floor((text.replace(/=+$/, "").length * 3) / 4);
 }
 
+const REDACTED = "<secret contents redacted>";
+
 /** What a Secret of a type must hold: any one of the keys of each group. */
 const REQUIRED_KEYS: Record<string, string[][]> = {
   "kubernetes.io/dockercfg": [[".dockercfg"]],
@@ -68,10 +70,32 @@ function validateSecret(errors: FieldErrors, secret: Secret): void {
     if (group.some((key) => secret.data?.[key] !== undefined)) continue;
     for (const key of group) errors.required(`data[${key}]`);
   }
+  validateJson(errors, secret);
   const account = "kubernetes.io/service-account.name";
   const isToken = secret.type === "kubernetes.io/service-account-token";
   if (isToken && !secret.metadata.annotations?.[account]) {
     errors.required(`metadata.annotations[${account}]`);
+  }
+}
+
+/** The key of each type whose text a client will parse. */
+const JSON_KEYS: Record<string, string> = {
+  "kubernetes.io/dockercfg": ".dockercfg",
+  "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
+};
+
+function validateJson(errors: FieldErrors, { type, data }: Secret): void {
+  const key = JSON_KEYS[type ?? ""];
+  const text = key && data?.[key];
+  if (text === undefined || text === "") {
+    if (text === "") errors.invalid(`data[${key}]`, REDACTED, "unexpected end of JSON input");
+    return;
+  }
+  try {
+    JSON.parse(Buffer.from(text, "base64").toString());
+  } catch {
+    // Differs from Kubernetes: it says which character is wrong; our parser's words would hold the secret.
+    errors.invalid(`data[${key}]`, REDACTED, "must be JSON");
   }
 }
 
