@@ -143,9 +143,6 @@ function validateNames(errors: FieldErrors, spec: PodSpec, path: string): void {
     const value = spec[name];
     if (value) errors.invalidEach(`${path}.${name}`, value, NAME_CHECKS[name](value));
   }
-  spec.imagePullSecrets?.forEach(({ name }, i) => {
-    if (!name) errors.required(`${path}.imagePullSecrets[${i}].name`);
-  });
 }
 
 function validateDns(

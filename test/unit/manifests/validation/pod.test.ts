@@ -429,7 +429,6 @@ const rest: Row[] = [
     { "spec.ephemeralContainers": [{ name: "e", image: "i" }] },
     "spec.ephemeralContainers: Forbidden: cannot be set on create",
   ],
-  [{ "spec.imagePullSecrets": [{}] }, "spec.imagePullSecrets[0].name: Required value"],
 ];
 
 creates(Pod, valid, [
