@@ -113,8 +113,11 @@ export function withGeneration(
   object: KubeObject,
   old: KubeObject,
 ): KubeObject {
-  if (!resource.hooks.generation) return object;
-  if (equal(wantedOf(object), wantedOf(old))) return object;
+  const { generation } = resource.hooks;
+  if (!generation) return object;
+  const { annotations } = object.metadata;
+  const told = generation === "annotations" && !equal(annotations, old.metadata.annotations);
+  if (!told && equal(wantedOf(object), wantedOf(old))) return object;
   return bumpGeneration(object, old);
 }
 

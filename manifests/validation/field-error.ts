@@ -147,7 +147,11 @@ export function aggregateMessage(errors: readonly FieldError[]): string {
 }
 
 /** The answer 422 that tells a client what is wrong with its object. */
-export function invalidStatus(kind: Kind, name: string, errors: readonly FieldError[]): Status {
+export function invalidStatus(
+  kind: Pick<Kind, "group" | "kind">,
+  name: string,
+  errors: readonly FieldError[],
+): Status {
   const groupKind = kind.group === "" ? kind.kind : `${kind.kind}.${kind.group}`;
   const causes = errors.map((error) => ({
     reason: error.reason,
