@@ -106,26 +106,31 @@ function validateSpread(errors: FieldErrors, spread: TopologySpreadConstraint, a
   if (spread.labelSelector) validateSelector(errors, spread.labelSelector, `${at}.labelSelector`);
 }
 
-/** Keys whose values are taken from the pod itself and joined to the selector, so they must not be in it. */
+/**
+ * Keys whose values are taken from the pod itself, so the selector must not name them, too. An affinity has them
+ * joined to its selector when its pod is made, each once: `most` is 1.
+ */
 function validateLabelKeys(
   errors: FieldErrors,
   keys: readonly string[] | undefined,
   selector: LabelSelector | undefined,
   at: string,
+  most = 0,
 ): void {
   if (!keys?.length) return;
   if (!selector) {
     errors.forbidden(at, "must not be specified when labelSelector is not set");
     return;
   }
-  const selected = new Set([
+  const named = [
     ...Object.keys(selector.matchLabels ?? {}),
-    ...(selector.matchExpressions ?? []).map(({ key }) => key),
-  ]);
+    ...(selector.matchExpressions ?? []).map((requirement) => requirement.key),
+  ];
   keys.forEach((key, i) => {
     errors.invalidEach(`${at}[${i}]`, key, qualifiedName(key));
     const detail = "exists in both matchLabelKeys and labelSelector";
-    if (selected.has(key)) errors.invalid(`${at}[${i}]`, key, detail);
+    const times = named.filter((name) => name === key).length;
+    if (times > most) errors.invalid(`${at}[${i}]`, key, detail);
   });
 }
 
@@ -228,8 +233,8 @@ function validatePodTerm(errors: FieldErrors, term: PodAffinityTerm, at: string)
   for (const namespace of term.namespaces ?? []) {
     errors.invalidEach(`${at}.namespace`, namespace, dnsLabel(namespace));
   }
-  validateLabelKeys(errors, matchLabelKeys, labelSelector, `${at}.matchLabelKeys`);
-  validateLabelKeys(errors, mismatchLabelKeys, labelSelector, `${at}.mismatchLabelKeys`);
+  validateLabelKeys(errors, matchLabelKeys, labelSelector, `${at}.matchLabelKeys`, 1);
+  validateLabelKeys(errors, mismatchLabelKeys, labelSelector, `${at}.mismatchLabelKeys`, 1);
   matchLabelKeys.forEach((key, i) => {
     const detail = "exists in both matchLabelKeys and mismatchLabelKeys";
     if (mismatchLabelKeys?.includes(key)) errors.invalid(`${at}.matchLabelKeys[${i}]`, key, detail);
