@@ -22,4 +22,5 @@ export * from "./schema/openapi.ts";
 export * from "./schema/openapi-v2.ts";
 export * from "./selectors.ts";
 export * from "./validate.ts";
+export * from "./warnings.ts";
 export * from "./yaml.ts";

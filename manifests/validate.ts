@@ -7,15 +7,33 @@
 
 import { definitionUpdateValidators, definitionValidators } from "./crd/definition-validation.ts";
 import { accessUpdateValidators, accessValidators } from "./kinds/access-validation.ts";
+import { apiServiceRules } from "./kinds/api-service-validation.ts";
+import { autoscalingRules } from "./kinds/autoscaling-validation.ts";
+import { claimUpdateValidators, claimValidators } from "./kinds/claim-validation.ts";
+import { clusterRules, clusterUpdateValidators } from "./kinds/cluster-validation.ts";
 import { configUpdateValidators, configValidators } from "./kinds/config-validation.ts";
+import {
+  endpointRules,
+  endpointUpdateValidators,
+  endpointValidators,
+} from "./kinds/endpoint-validation.ts";
+import { extensionRules } from "./kinds/extension-validation.ts";
+import { flowRules } from "./kinds/flow-validation.ts";
+import { ingressRules, ingressUpdateValidators } from "./kinds/ingress-validation.ts";
+import { jobUpdateValidators, jobValidators } from "./kinds/job-validation.ts";
 import type { Kind, KubeObject } from "./kinds/kind.ts";
-import { podUpdateValidators, podValidators } from "./kinds/pod-validation.ts";
+import { placementValidators } from "./kinds/placement-validation.ts";
+import { podUpdateValidators } from "./kinds/pod-update-validation.ts";
+import { podValidators } from "./kinds/pod-validation.ts";
+import { quotaRules, quotaUpdateValidators } from "./kinds/quota-validation.ts";
 import { serviceUpdateValidators, serviceValidators } from "./kinds/service-validation.ts";
+import { storageRules, storageUpdateValidators } from "./kinds/storage-validation.ts";
 import { workloadUpdateValidators, workloadValidators } from "./kinds/workload-validation.ts";
 import { type FieldError, FieldErrors } from "./validation/field-error.ts";
-import { validateGeneric } from "./validation/generic.ts";
+import { createWalk } from "./validation/generic.ts";
 import { validateMetadata, validateMetadataUpdate } from "./validation/metadata.ts";
-import type { UpdateValidator, Validator } from "./validation/validator.ts";
+import { validateSelector } from "./validation/selector.ts";
+import type { UpdateValidator, ValidatorTable } from "./validation/validator.ts";
 
 export {
   aggregateMessage,
@@ -27,36 +45,54 @@ export {
   invalidStatus,
 } from "./validation/field-error.ts";
 
-type Fields = Record<string, unknown>;
+const VALIDATORS: ValidatorTable = {
+  "meta.v1.LabelSelector": validateSelector,
+  ...placementValidators,
+  ...podValidators,
+  ...serviceValidators,
+  ...endpointValidators,
+  ...workloadValidators,
+  ...jobValidators,
+  ...configValidators,
+  ...claimValidators,
+  ...accessValidators,
+  ...definitionValidators,
+};
 
-const VALIDATORS = new Map(
-  [
-    podValidators,
-    serviceValidators,
-    workloadValidators,
-    configValidators,
-    accessValidators,
-    definitionValidators,
-  ].flatMap((table) => Object.entries(table) as [string, Validator<Fields>][]),
-);
+const walk = createWalk(VALIDATORS, {
+  ...endpointRules,
+  ...ingressRules,
+  ...autoscalingRules,
+  ...storageRules,
+  ...quotaRules,
+  ...clusterRules,
+  ...extensionRules,
+  ...apiServiceRules,
+  ...flowRules,
+});
 
-const UPDATE_VALIDATORS = new Map(
-  [
-    podUpdateValidators,
-    serviceUpdateValidators,
-    workloadUpdateValidators,
-    configUpdateValidators,
-    accessUpdateValidators,
-    definitionUpdateValidators,
-  ].flatMap((table) => Object.entries(table) as [string, UpdateValidator<Fields>][]),
-);
+const UPDATE_VALIDATORS: Readonly<Record<string, UpdateValidator<never>>> = {
+  ...podUpdateValidators,
+  ...serviceUpdateValidators,
+  ...endpointUpdateValidators,
+  ...ingressUpdateValidators,
+  ...workloadUpdateValidators,
+  ...jobUpdateValidators,
+  ...configUpdateValidators,
+  ...claimUpdateValidators,
+  ...storageUpdateValidators,
+  ...quotaUpdateValidators,
+  ...clusterUpdateValidators,
+  ...accessUpdateValidators,
+  ...definitionUpdateValidators,
+};
 
 /** Empty when the object may be created. */
 export function validateCreate<T extends KubeObject>(kind: Kind<T>, object: T): FieldError[] {
   const errors = new FieldErrors();
   validateMetadata(errors, kind, object.metadata);
   if (kind.model) kind.model.validate(errors, object, undefined);
-  else validateContent(errors, kind, object);
+  else walk(errors, kind.typeName, object, "");
   return errors.list;
 }
 
@@ -72,11 +108,11 @@ export function validateUpdate<T extends KubeObject>(
     kind.model.validate(errors, object, old);
     return errors.list;
   }
-  const validate = UPDATE_VALIDATORS.get(kind.typeName);
-  validate?.(errors, object as unknown as Fields, old as unknown as Fields);
+  const validate = UPDATE_VALIDATORS[kind.typeName] as UpdateValidator<T> | undefined;
+  validate?.(errors, object, old);
   // A pod that runs was well when it was made, and its update validator says what may differ; checking all of it
   // again would refuse what an older version let in.
-  if (kind.typeName !== "core.v1.Pod") validateContent(errors, kind, object);
+  if (kind.typeName !== "core.v1.Pod") walk(errors, kind.typeName, object, "");
   return errors.list;
 }
 
@@ -90,15 +126,4 @@ export function validateStatusUpdate<T extends KubeObject>(
   validateMetadataUpdate(errors, object.metadata, old.metadata);
   kind.model?.validate(errors, object, old);
   return errors.list;
-}
-
-function validateContent(errors: FieldErrors, kind: Kind, object: KubeObject): void {
-  const value = object as unknown as Fields;
-  const special = (typeName: string, inner: Fields, path: string): boolean => {
-    const validate = VALIDATORS.get(typeName);
-    validate?.(errors, inner, path);
-    return validate !== undefined;
-  };
-  if (special(kind.typeName, value, "")) return;
-  validateGeneric(errors, kind.typeName, value, "", special);
 }

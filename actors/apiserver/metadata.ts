@@ -113,9 +113,12 @@ export function withGeneration(
   object: KubeObject,
   old: KubeObject,
 ): KubeObject {
-  if (!resource.hooks.generation) return object;
+  const { generation } = resource.hooks;
+  if (!generation) return object;
   const separate = resource.stored.subresources.includes("status");
-  if (equal(wantedOf(object, separate), wantedOf(old, separate))) return object;
+  const { annotations } = object.metadata;
+  const told = generation === "annotations" && !equal(annotations, old.metadata.annotations);
+  if (!told && equal(wantedOf(object, separate), wantedOf(old, separate))) return object;
   return bumpGeneration(object, old);
 }
 

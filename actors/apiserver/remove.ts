@@ -178,6 +178,13 @@ function parseDeleteOptions(request: ApiRequest): DeleteOptions {
   const preconditions = (body.preconditions ?? {}) as Preconditions;
   const asked = body.propagationPolicy ?? query.get("propagationPolicy") ?? undefined;
   const orphan = body.orphanDependents ?? (booleanOption(query, "orphanDependents") || undefined);
+  if (asked !== undefined && orphan !== undefined) {
+    throw apiError(
+      "Invalid",
+      `DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: "${asked}": ` +
+        "orphanDependents and deletionPropagation cannot be both set",
+    );
+  }
   const policy = asked ?? (orphan === undefined ? undefined : orphan ? "Orphan" : "Background");
   if (policy !== undefined && !policies.has(String(policy))) {
     throw apiError(

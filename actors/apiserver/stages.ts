@@ -10,6 +10,7 @@ import {
   validateCreate,
   validateStatusUpdate,
   validateUpdate,
+  warningsFor,
 } from "../../manifests/index.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Random } from "../../runtime/random.ts";
@@ -77,6 +78,7 @@ export async function finish(context: StageContext, attempt: Attempt): Promise<K
         ...(hooks.check?.(final, old, hookContext) ?? []),
       ];
   assertValid(resource, final.metadata.name ?? "", errors);
+  if (!isStatus) for (const text of warningsFor(stored, final, old)) hookContext.warn(text);
   const check = context.admission.validate({ ...before, object: final }, admissionContext);
   if (check instanceof Promise) await check;
   return final;

@@ -1,16 +1,18 @@
 /** Subresources: parts of an object with rules of their own. Each is a way to merge, or an act. */
 
-import { apiError, conflict } from "../../manifests/api-error.ts";
+import { ApiError, type ApiStatus, apiError, conflict } from "../../manifests/api-error.ts";
 import type { Kind, KubeObject, LabelSelector, Pod, Scale } from "../../manifests/index.ts";
 import {
   decodeType,
   formatSelector,
   fromLabelSelector,
+  invalidStatus,
   type ScalePaths,
   subresource,
   valueAt,
   withValueAt,
 } from "../../manifests/index.ts";
+import { FieldErrors } from "../../manifests/validation/field-error.ts";
 import { applyWith, configurationOf } from "./apply.ts";
 import { requestToken, type TokenRequestContext } from "./authn/token-request.ts";
 import { ledgerPrincipal } from "./authn/user.ts";
@@ -56,12 +58,36 @@ export function subresourceAct(request: ApiRequest): Act | undefined {
 type Part = (body: KubeObject, current: KubeObject) => KubeObject;
 
 const parts: Readonly<Record<string, Part>> = {
-  status: (body, current) => withFieldsOf(current, body, ["status"]),
+  status: statusPart,
   approval: (body, current) => withFieldsOf(current, body, ["status"]),
   finalize: (body, current) => withSpecField(current, body, "finalizers"),
   ephemeralcontainers: (body, current) => withSpecField(current, body, "ephemeralContainers"),
   resize: (body, current) => withSpecField(current, body, "containers"),
 };
+
+/** Kinds whose status comes without labels and annotations (k8s: metav1.ResetObjectMetaForStatus and alike). */
+const bareStatus = new Set([
+  "APIService",
+  "CustomResourceDefinition",
+  "Deployment",
+  "FlowSchema",
+  "PriorityLevelConfiguration",
+  "ValidatingAdmissionPolicy",
+  "VolumeAttachment",
+  // Differs from Kubernetes: a kubelet may say how a node or pod is, not what it is called.
+  "Node",
+  "Pod",
+]);
+
+/** Who writes a status may label and annotate, too, but for some kinds. */
+function statusPart(body: KubeObject, current: KubeObject): KubeObject {
+  const object = withFieldsOf(current, body, ["status"]);
+  if (bareStatus.has(current.kind ?? "")) return object;
+  const { labels, annotations } = body.metadata;
+  const { labels: _labels, annotations: _annotations, ...kept } = current.metadata;
+  const told = { ...(labels && { labels }), ...(annotations && { annotations }) };
+  return { ...object, metadata: { ...kept, ...told } };
+}
 
 function changePart(part: Part): Act {
   return (context, resource, request) => {
@@ -211,8 +237,18 @@ function selectorText(selector: unknown): string {
 function scaled(resource: Resource, current: KubeObject, scale: Scale) {
   const replicas = scale.spec?.replicas ?? 0;
   const { resourceVersion, uid } = scale.metadata;
+  assertScale(current.metadata.name, replicas);
   const object = withValueAt(current, scalePathsOf(resource).specReplicas, replicas);
   return { object, uid, ...(resourceVersion ? { resourceVersion } : {}) };
+}
+
+/** Told of the Scale, for that is what was sent, and not of what it scales. */
+function assertScale(name: string, replicas: number): void {
+  const errors = new FieldErrors();
+  errors.nonNegative("spec.replicas", replicas);
+  if (errors.list.length === 0) return;
+  const kind = { group: "autoscaling", kind: "Scale" };
+  throw new ApiError(invalidStatus(kind, name, errors.list) as ApiStatus);
 }
 
 interface Binding {

@@ -1,5 +1,6 @@
 /** Defaults of the kinds that say who may do what (k8s:pkg/apis/rbac/v1, admissionregistration/v1, flowcontrol/v1). */
 import type {
+  ExemptPriorityLevelConfiguration,
   FlowSchemaSpec,
   LimitedPriorityLevelConfiguration,
   MatchResources,
@@ -51,6 +52,10 @@ export const accessDefaults: DefaultTable = {
   ) => {
     limited.nominalConcurrencyShares ??= 30;
     limited.lendablePercent ??= 0;
+  },
+  "flowcontrol.v1.ExemptPriorityLevelConfiguration": (exempt: ExemptPriorityLevelConfiguration) => {
+    exempt.nominalConcurrencyShares ??= 0;
+    exempt.lendablePercent ??= 0;
   },
   "flowcontrol.v1.QueuingConfiguration": (queuing: QueuingConfiguration) => {
     queuing.handSize ||= 8;

@@ -1,48 +1,49 @@
 /** What a Pod, or a pod template, may say (k8s:pkg/apis/core/validation/validation.go, ValidatePodSpec). */
 import { parseQuantity } from "../quantity.ts";
 import type {
-  Affinity,
-  NodeSelectorTerm,
+  HostAlias,
+  ObjectMeta,
   Pod,
-  PodAffinityTerm,
+  PodDNSConfig,
   PodSpec,
   PodTemplateSpec,
-  Toleration,
-  TopologySpreadConstraint,
 } from "../schema/types.generated.ts";
-import type { FieldErrors } from "../validation/field-error.ts";
-import { dnsLabel, dnsSubdomain, inRange, qualifiedName } from "../validation/formats.ts";
-import { validateAnnotations, validateLabels } from "../validation/metadata.ts";
-import { validateSelector } from "../validation/selector.ts";
+import { type FieldErrors, goList } from "../validation/field-error.ts";
 import {
-  sameValue,
-  type UpdateValidatorTable,
-  type ValidatorTable,
-} from "../validation/validator.ts";
+  dnsLabel,
+  dnsSubdomain,
+  inRange,
+  ipAddress,
+  qualifiedName,
+} from "../validation/formats.ts";
+import { validateAnnotations, validateLabels } from "../validation/metadata.ts";
+import type { ValidatorTable } from "../validation/validator.ts";
 import {
   validateContainers,
   validateHostNetworkPorts,
   validateHostPorts,
-  validateImage,
 } from "./container-validation.ts";
+import { validatePlacement } from "./placement-validation.ts";
+import { isExtendedResource, isWhole, NOT_NEGATIVE } from "./resource-validation.ts";
+import { validateOs, validatePodSecurity } from "./security-validation.ts";
 import { validateVolumes } from "./volume-validation.ts";
 
 const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
-const NODE_OPERATORS = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"];
-const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+const PREEMPTIONS = ["Never", "PreemptLowerPriority"];
 const MAX_INT32 = 2 ** 31 - 1;
+/** What the resolver of a usual libc takes. */
+const MOST_NAMESERVERS = 3;
+const MOST_SEARCHES = 32;
+const MOST_SEARCH_LETTERS = 2048;
 
 export const podValidators: ValidatorTable = {
   "core.v1.Pod": validatePod,
   "core.v1.PodTemplateSpec": validatePodTemplate,
 };
 
-export const podUpdateValidators: UpdateValidatorTable = {
-  "core.v1.Pod": validatePodUpdate,
-};
-
 function validatePod(errors: FieldErrors, pod: Pod): void {
+  validatePodAnnotations(errors, pod.metadata, "metadata.annotations");
   validatePodSpec(errors, pod.spec, "spec", true);
   if (pod.spec.ephemeralContainers?.length) {
     errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
@@ -55,7 +56,15 @@ export function validatePodTemplate(
   path: string,
 ): void {
   validateTemplateMetadata(errors, template, path);
-  validatePodSpec(errors, template.spec ?? { containers: [] }, `${path}.spec`, false);
+  if (template.metadata) {
+    validatePodAnnotations(errors, template.metadata, `${path}.annotations`);
+  }
+  const spec = template.spec ?? { containers: [] };
+  validatePodSpec(errors, spec, `${path}.spec`, false);
+  if (spec.ephemeralContainers?.length) {
+    const detail = "ephemeral containers not allowed in pod template";
+    errors.forbidden(`${path}.spec.ephemeralContainers`, detail);
+  }
 }
 
 export function validateTemplateMetadata(
@@ -67,6 +76,23 @@ export function validateTemplateMetadata(
   validateAnnotations(errors, template.metadata?.annotations, `${path}.annotations`);
 }
 
+/** The cost of deletion is an annotation, and so can be anything; a ReplicaSet must read it. */
+function validatePodAnnotations(
+  errors: FieldErrors,
+  { annotations }: Pick<ObjectMeta, "annotations">,
+  at: string,
+) {
+  const key = "controller.kubernetes.io/pod-deletion-cost";
+  const cost = annotations?.[key];
+  if (cost === undefined || isInt32Text(cost)) return;
+  errors.invalid(`${at}[${key}]`, cost, "must be a 32bit integer");
+}
+
+function isInt32Text(text: string): boolean {
+  if (!/^(?:0|-?[1-9]\d{0,9})$/.test(text)) return false;
+  return Number(text) <= MAX_INT32 && Number(text) >= -MAX_INT32 - 1;
+}
+
 function validatePodSpec(errors: FieldErrors, spec: PodSpec, path: string, isPod: boolean): void {
   validateVolumes(errors, spec.volumes ?? [], `${path}.volumes`);
   const names = new Set<string>();
@@ -74,230 +100,131 @@ function validatePodSpec(errors: FieldErrors, spec: PodSpec, path: string, isPod
   validateContainers(errors, spec, `${path}.containers`, false, names);
   validateContainers(errors, spec, `${path}.initContainers`, true, names);
   validateHostPorts(errors, spec.containers, `${path}.containers`);
+  validatePolicies(errors, spec, path);
+  validateLabels(errors, spec.nodeSelector, `${path}.nodeSelector`);
   if (spec.hostNetwork) {
     validateHostNetworkPorts(errors, spec.containers, `${path}.containers`, isPod);
   }
-  if (!spec.restartPolicy) errors.required(`${path}.restartPolicy`);
-  else if (!RESTART_POLICIES.includes(spec.restartPolicy)) {
-    errors.notSupported(`${path}.restartPolicy`, spec.restartPolicy, RESTART_POLICIES);
-  }
-  validateDns(errors, spec, path);
-  validateLabels(errors, spec.nodeSelector, `${path}.nodeSelector`);
+  validatePodSecurity(errors, spec, `${path}.securityContext`);
   validatePlacement(errors, spec, path);
   validateNames(errors, spec, path);
-  if (spec.activeDeadlineSeconds !== undefined) {
-    const faults = inRange(spec.activeDeadlineSeconds, 1, MAX_INT32);
-    errors.invalidEach(`${path}.activeDeadlineSeconds`, spec.activeDeadlineSeconds, faults);
+  validateDns(errors, spec.dnsConfig, spec.dnsPolicy, `${path}.dnsConfig`);
+  validateHostAliases(errors, spec.hostAliases ?? [], `${path}.hostAliases`);
+  validateGates(errors, spec, path);
+  validateNumbers(errors, spec, path);
+  validateOs(errors, spec, path);
+}
+
+function validatePolicies(errors: FieldErrors, spec: PodSpec, path: string): void {
+  const policies = { restartPolicy: RESTART_POLICIES, dnsPolicy: DNS_POLICIES } as const;
+  for (const [name, supported] of Object.entries(policies)) {
+    const value = spec[name as keyof typeof policies];
+    if (!value) errors.required(`${path}.${name}`);
+    else if (!supported.includes(value)) errors.notSupported(`${path}.${name}`, value, supported);
   }
-  for (const [name, quantity] of Object.entries(spec.overhead ?? {})) {
-    if (parseQuantity(quantity).nano >= 0n) continue;
-    const at = `${path}.overhead[${name}]`;
-    errors.invalid(at, quantity, "must be greater than or equal to 0");
+  const { preemptionPolicy: preemption } = spec;
+  if (preemption !== undefined && !PREEMPTIONS.includes(preemption)) {
+    errors.notSupported(`${path}.preemptionPolicy`, preemption, PREEMPTIONS);
   }
 }
 
-function validateDns(errors: FieldErrors, spec: PodSpec, path: string): void {
-  const policy = spec.dnsPolicy;
-  if (!policy) errors.required(`${path}.dnsPolicy`);
-  else if (!DNS_POLICIES.includes(policy)) {
-    errors.notSupported(`${path}.dnsPolicy`, policy, DNS_POLICIES);
-  }
-  if (policy !== "None" || spec.dnsConfig?.nameservers?.length) return;
-  errors.required(
-    `${path}.dnsConfig.nameservers`,
-    "must provide at least one DNS nameserver when `dnsPolicy` is None",
-  );
-}
+const NAME_CHECKS = {
+  serviceAccountName: dnsSubdomain,
+  nodeName: dnsSubdomain,
+  priorityClassName: dnsSubdomain,
+  runtimeClassName: dnsSubdomain,
+  hostname: dnsLabel,
+  subdomain: dnsLabel,
+  schedulerName: dnsSubdomain,
+} as const;
 
 function validateNames(errors: FieldErrors, spec: PodSpec, path: string): void {
-  const checks = {
-    serviceAccountName: dnsSubdomain,
-    nodeName: dnsSubdomain,
-    priorityClassName: dnsSubdomain,
-    runtimeClassName: dnsSubdomain,
-    hostname: dnsLabel,
-    subdomain: dnsLabel,
-  };
-  for (const [name, check] of Object.entries(checks)) {
-    const value = spec[name as keyof typeof checks];
-    if (value) errors.invalidEach(`${path}.${name}`, value, check(value));
+  for (const name of Object.keys(NAME_CHECKS) as (keyof typeof NAME_CHECKS)[]) {
+    const value = spec[name];
+    if (value) errors.invalidEach(`${path}.${name}`, value, NAME_CHECKS[name](value));
   }
 }
 
-function validatePlacement(errors: FieldErrors, spec: PodSpec, path: string): void {
-  spec.tolerations?.forEach((toleration, i) => {
-    validateToleration(errors, toleration, `${path}.tolerations[${i}]`);
-  });
-  spec.topologySpreadConstraints?.forEach((constraint, i) => {
-    validateSpread(errors, constraint, `${path}.topologySpreadConstraints[${i}]`);
-  });
-  if (spec.affinity) validateAffinity(errors, spec.affinity, `${path}.affinity`);
-}
-
-function validateToleration(errors: FieldErrors, toleration: Toleration, at: string): void {
-  const { key, operator, value, effect, tolerationSeconds } = toleration;
-  if (key) errors.invalidEach(`${at}.key`, key, qualifiedName(key));
-  else if (operator !== "Exists") {
-    const detail =
-      'operator must be Exists when `key` is empty, which means "match all values and all keys"';
-    errors.invalid(`${at}.operator`, operator ?? "", detail);
-  }
-  if (tolerationSeconds !== undefined && effect !== "NoExecute") {
-    const detail = "effect must be 'NoExecute' when `tolerationSeconds` is set";
-    errors.invalid(`${at}.effect`, effect ?? "", detail);
-  }
-  if (operator === "Exists" && value) {
-    const detail = "value must be empty when `operator` is 'Exists'";
-    errors.invalid(`${at}.operator`, toleration, detail);
-  } else if (operator && operator !== "Exists" && operator !== "Equal") {
-    errors.notSupported(`${at}.operator`, operator, ["Equal", "Exists"]);
-  }
-  if (effect && !TAINT_EFFECTS.includes(effect)) {
-    errors.notSupported(`${at}.effect`, effect, TAINT_EFFECTS);
-  }
-}
-
-function validateSpread(errors: FieldErrors, spread: TopologySpreadConstraint, at: string): void {
-  if (spread.maxSkew <= 0) {
-    errors.invalid(`${at}.maxSkew`, spread.maxSkew, "must be greater than zero");
-  }
-  if (spread.topologyKey === "") errors.required(`${at}.topologyKey`, "can not be empty");
-  const actions = ["DoNotSchedule", "ScheduleAnyway"];
-  if (!actions.includes(spread.whenUnsatisfiable)) {
-    errors.notSupported(`${at}.whenUnsatisfiable`, spread.whenUnsatisfiable, actions);
-  }
-  if (spread.labelSelector) validateSelector(errors, spread.labelSelector, `${at}.labelSelector`);
-}
-
-const REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution";
-const PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution";
-
-function validateAffinity(errors: FieldErrors, affinity: Affinity, path: string): void {
-  const node = affinity.nodeAffinity;
-  const terms = node?.[REQUIRED]?.nodeSelectorTerms;
-  const nodePath = `${path}.nodeAffinity`;
-  if (terms?.length === 0) {
-    const detail = "must have at least one node selector term";
-    errors.required(`${nodePath}.${REQUIRED}.nodeSelectorTerms`, detail);
-  }
-  terms?.forEach((term, i) => {
-    validateNodeTerm(errors, term, `${nodePath}.${REQUIRED}.nodeSelectorTerms[${i}]`);
-  });
-  node?.[PREFERRED]?.forEach((term, i) => {
-    validateWeight(errors, term.weight, `${nodePath}.${PREFERRED}[${i}]`);
-    validateNodeTerm(errors, term.preference, `${nodePath}.${PREFERRED}[${i}].preference`);
-  });
-  for (const name of ["podAffinity", "podAntiAffinity"] as const) {
-    affinity[name]?.[REQUIRED]?.forEach((term, i) => {
-      validatePodTerm(errors, term, `${path}.${name}.${REQUIRED}[${i}]`);
-    });
-    affinity[name]?.[PREFERRED]?.forEach((term, i) => {
-      const at = `${path}.${name}.${PREFERRED}[${i}]`;
-      validateWeight(errors, term.weight, at);
-      validatePodTerm(errors, term.podAffinityTerm, `${at}.podAffinityTerm`);
-    });
-  }
-}
-
-function validateWeight(errors: FieldErrors, weight: number, at: string): void {
-  if (weight < 1 || weight > 100) {
-    errors.invalid(`${at}.weight`, weight, "must be in the range 1-100");
-  }
-}
-
-export function validateNodeTerm(errors: FieldErrors, term: NodeSelectorTerm, path: string): void {
-  term.matchExpressions?.forEach(({ key, operator, values }, i) => {
-    const at = `${path}.matchExpressions[${i}]`;
-    const count = values?.length ?? 0;
-    if ((operator === "In" || operator === "NotIn") && count === 0) {
-      const detail = "must be specified when `operator` is 'In' or 'NotIn'";
-      errors.required(`${at}.values`, detail);
-    } else if ((operator === "Exists" || operator === "DoesNotExist") && count > 0) {
-      const detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-      errors.forbidden(`${at}.values`, detail);
-    } else if ((operator === "Gt" || operator === "Lt") && count !== 1) {
-      const detail = "must be specified single value when `operator` is 'Lt' or 'Gt'";
-      errors.required(`${at}.values`, detail);
-    } else if (!NODE_OPERATORS.includes(operator)) {
-      errors.invalid(`${at}.operator`, operator, "not a valid selector operator");
-    }
-    errors.invalidEach(`${at}.key`, key, qualifiedName(key));
-  });
-}
-
-function validatePodTerm(errors: FieldErrors, term: PodAffinityTerm, at: string): void {
-  if (term.labelSelector) validateSelector(errors, term.labelSelector, `${at}.labelSelector`);
-  if (term.topologyKey === "") errors.required(`${at}.topologyKey`, "can not be empty");
-  else errors.invalidEach(`${at}.topologyKey`, term.topologyKey, qualifiedName(term.topologyKey));
-}
-
-const MUTABLE = [
-  "`spec.containers[*].image`",
-  "`spec.initContainers[*].image`",
-  "`spec.activeDeadlineSeconds`",
-  "`spec.tolerations` (only additions to existing tolerations)",
-  "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
-].join(",");
-
-/** A node is given by the binding subresource, and a gate may be lifted; nearly all else stays. */
-function validatePodUpdate(errors: FieldErrors, pod: Pod, old: Pod): void {
-  for (const list of ["containers", "initContainers"] as const) {
-    if ((pod.spec[list]?.length ?? 0) !== (old.spec[list]?.length ?? 0)) {
-      errors.forbidden(`spec.${list}`, "pod updates may not add or remove containers");
-      return;
-    }
-    pod.spec[list]?.forEach((container, i) => {
-      validateImage(errors, container.image, `spec.${list}[${i}].image`);
-    });
-  }
-  validateDeadlineUpdate(errors, pod, old);
-  validateTolerationUpdate(errors, pod.spec.tolerations ?? [], old.spec.tolerations ?? []);
-  if (!sameValue(withoutMutable(pod.spec, old.spec), withoutMutable(old.spec, old.spec))) {
-    errors.forbidden("spec", `pod updates may not change fields other than ${MUTABLE}`);
-  }
-}
-
-function withoutMutable(spec: PodSpec, old: PodSpec): unknown {
-  const { activeDeadlineSeconds: _deadline, tolerations: _tolerations, ...rest } = spec;
-  const wasNegative = (old.terminationGracePeriodSeconds ?? 0) < 0;
-  const imageless = (list: PodSpec["containers"] = []) => list.map((c) => ({ ...c, image: "" }));
-  const gates = spec.schedulingGates?.filter((gate) =>
-    old.schedulingGates?.some((before) => before.name === gate.name),
-  );
-  const lifted = (gates?.length ?? 0) < (old.schedulingGates?.length ?? 0);
-  return {
-    ...rest,
-    containers: imageless(spec.containers),
-    initContainers: imageless(spec.initContainers),
-    schedulingGates: lifted ? old.schedulingGates : spec.schedulingGates,
-    ephemeralContainers: undefined,
-    ...(wasNegative && { terminationGracePeriodSeconds: 1 }),
-  };
-}
-
-function validateDeadlineUpdate(errors: FieldErrors, pod: Pod, old: Pod): void {
-  const [after, before] = [pod.spec.activeDeadlineSeconds, old.spec.activeDeadlineSeconds];
-  const field = "spec.activeDeadlineSeconds";
-  if (after !== undefined) {
-    errors.invalidEach(field, after, inRange(after, 0, MAX_INT32));
-    if (before !== undefined && before < after) {
-      errors.invalid(field, after, "must be less than or equal to previous value");
-    }
-  } else if (before !== undefined) {
-    errors.invalid(field, null, "must not update from a positive integer to nil value");
-  }
-}
-
-function validateTolerationUpdate(
+function validateDns(
   errors: FieldErrors,
-  after: Toleration[],
-  before: Toleration[],
+  config: PodDNSConfig | undefined,
+  policy: string | undefined,
+  path: string,
 ): void {
-  const timeless = ({ tolerationSeconds: _seconds, ...rest }: Toleration) => rest;
-  const isKept = before.every((old) =>
-    after.some((toleration) => sameValue(timeless(toleration), timeless(old))),
-  );
-  if (isKept) return;
-  const detail = "existing toleration can not be modified except its tolerationSeconds";
-  errors.forbidden("spec.tolerations", detail);
+  if (policy === "None" && !config) {
+    errors.required(path, "must provide `dnsConfig` when `dnsPolicy` is None");
+  } else if (policy === "None" && !config?.nameservers?.length) {
+    const detail = "must provide at least one DNS nameserver when `dnsPolicy` is None";
+    errors.required(`${path}.nameservers`, detail);
+  }
+  if (!config) return;
+  const { nameservers = [], searches = [], options = [] } = config;
+  if (nameservers.length > MOST_NAMESERVERS) {
+    const detail = `must not have more than ${MOST_NAMESERVERS} nameservers`;
+    errors.invalid(`${path}.nameservers`, goList(nameservers), detail);
+  }
+  nameservers.forEach((address, i) => {
+    errors.invalidEach(`${path}.nameservers[${i}]`, address, ipAddress(address));
+  });
+  if (searches.length > MOST_SEARCHES) {
+    const detail = `must not have more than ${MOST_SEARCHES} search paths`;
+    errors.invalid(`${path}.searches`, goList(searches), detail);
+  }
+  if (searches.join(" ").length > MOST_SEARCH_LETTERS) {
+    const most = `must not have more than ${MOST_SEARCH_LETTERS} characters`;
+    const detail = `${most} (including spaces) in the search list`;
+    errors.invalid(`${path}.searches`, goList(searches), detail);
+  }
+  searches.forEach((search, i) => {
+    const faults = dnsSubdomain(search.replace(/\.$/, ""));
+    errors.invalidEach(`${path}.searches[${i}]`, search.replace(/\.$/, ""), faults);
+  });
+  options.forEach(({ name }, i) => {
+    if (!name) errors.required(`${path}.options[${i}]`, "must not be empty");
+  });
+}
+
+function validateHostAliases(
+  errors: FieldErrors,
+  aliases: readonly HostAlias[],
+  path: string,
+): void {
+  aliases.forEach(({ ip, hostnames = [] }, i) => {
+    errors.invalidEach(`${path}[${i}].ip`, ip, ipAddress(ip));
+    hostnames.forEach((name, h) => {
+      errors.invalidEach(`${path}[${i}].hostnames[${h}]`, name, dnsSubdomain(name));
+    });
+  });
+}
+
+/** What must be so before a pod is ready, and before it is scheduled. */
+function validateGates(errors: FieldErrors, spec: PodSpec, path: string): void {
+  spec.readinessGates?.forEach(({ conditionType: type }, i) => {
+    errors.invalidEach(`${path}.readinessGates[${i}].conditionType`, type, qualifiedName(type));
+  });
+  const names = new Set<string>();
+  spec.schedulingGates?.forEach(({ name }, i) => {
+    const at = `${path}.schedulingGates[${i}]`;
+    errors.invalidEach(at, name, qualifiedName(name));
+    if (names.has(name)) errors.duplicate(at, name);
+    names.add(name);
+  });
+  if (spec.nodeName && names.size > 0) {
+    const detail = "cannot be set until all schedulingGates have been cleared";
+    errors.forbidden(`${path}.nodeName`, detail);
+  }
+}
+
+function validateNumbers(errors: FieldErrors, spec: PodSpec, path: string): void {
+  const { activeDeadlineSeconds: deadline } = spec;
+  if (deadline !== undefined) {
+    errors.invalidEach(`${path}.activeDeadlineSeconds`, deadline, inRange(deadline, 1, MAX_INT32));
+  }
+  for (const [name, quantity] of Object.entries(spec.overhead ?? {})) {
+    const at = `${path}.overhead[${name}]`;
+    if (parseQuantity(quantity).nano < 0n) errors.invalid(at, quantity, NOT_NEGATIVE);
+    if (isExtendedResource(name) && !isWhole(quantity)) {
+      errors.invalid(at, quantity, "must be an integer");
+    }
+  }
 }

@@ -1,49 +1,36 @@
-/** Service, Endpoints, EndpointSlice and Ingress (k8s:pkg/apis/core/validation ValidateService, pkg/apis/discovery). */
-import type {
-  EndpointSlice,
-  Ingress,
-  NetworkPolicy,
-  Service,
-  ServicePort,
-} from "../schema/types.generated.ts";
-import { type FieldErrors, GoText, goStrings } from "../validation/field-error.ts";
+/** Services (k8s:pkg/apis/core/validation/validation.go, ValidateService). */
+import type { Service, ServicePort } from "../schema/types.generated.ts";
+import { nonSpecialAddress } from "../validation/addresses.ts";
+import { type FieldErrors, GoText, goList, goStrings } from "../validation/field-error.ts";
 import {
+  cidr,
   dnsLabel,
   dnsSubdomain,
   inRange,
   ipAddress,
   portNumber,
   portReference,
+  qualifiedName,
 } from "../validation/formats.ts";
 import { validateLabels } from "../validation/metadata.ts";
-import { validateSelector } from "../validation/selector.ts";
-import {
-  IMMUTABLE,
-  type UpdateValidatorTable,
-  type ValidatorTable,
-} from "../validation/validator.ts";
+import type { UpdateValidatorTable, ValidatorTable } from "../validation/validator.ts";
 
 const TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const AFFINITIES = ["ClientIP", "None"];
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
-const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
-const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
-const MOST_ENDPOINTS = 1000;
+const POLICIES = ["Cluster", "Local"];
+const FAMILIES = ["IPv4", "IPv6"];
+const FAMILY_POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+/** Of the kubelet, which must not be reached from outside by way of a load balancer. */
+const KUBELET_PORT = 10_250;
 const DAY_SECONDS = 86_400;
 
 export const serviceValidators: ValidatorTable = {
   "core.v1.Service": validateService,
-  "discovery.v1.EndpointSlice": validateEndpointSlice,
-  "networking.v1.Ingress": validateIngress,
-  "networking.v1.NetworkPolicy": validateNetworkPolicy,
 };
 
 export const serviceUpdateValidators: UpdateValidatorTable = {
   "core.v1.Service": validateServiceUpdate,
-  "discovery.v1.EndpointSlice": (errors, slice: EndpointSlice, old: EndpointSlice) => {
-    if (slice.addressType === old.addressType) return;
-    errors.invalid("addressType", slice.addressType, IMMUTABLE);
-  },
 };
 
 function validateService(errors: FieldErrors, service: Service): void {
@@ -63,19 +50,90 @@ function validateService(errors: FieldErrors, service: Service): void {
   validatePorts(errors, ports, spec.type ?? "");
   validateLabels(errors, spec.selector, "spec.selector");
   validateAffinity(errors, service);
+  validateAddresses(errors, service);
+  validateTraffic(errors, service);
+  validateLoadBalancer(errors, service);
+}
+
+function validateAddresses(errors: FieldErrors, { spec }: Service): void {
   const ips = spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : []);
-  ips.forEach((ip, i) => {
-    if (ip !== "None") errors.invalidEach(`spec.clusterIPs[${i}]`, ip, ipAddress(ip));
-  });
-  spec.externalIPs?.forEach((ip, i) => {
-    errors.invalidEach(`spec.externalIPs[${i}]`, ip, ipAddress(ip));
-  });
-  const policies = ["Cluster", "Local"];
-  for (const field of ["internalTrafficPolicy", "externalTrafficPolicy"] as const) {
-    const policy = spec[field];
-    if (policy && !policies.includes(policy)) {
-      errors.notSupported(`spec.${field}`, policy, policies);
+  if (ips.length > 0 && spec.type !== "ExternalName") {
+    if (ips.length > 2) {
+      errors.invalid("spec.clusterIPs", goList(ips), "may only hold up to 2 values");
     }
+    if (spec.clusterIP && ips[0] !== spec.clusterIP) {
+      errors.invalid("spec.clusterIPs", goList(ips), "first value must match `clusterIP`");
+    }
+    ips.forEach((ip, i) => {
+      if (ip !== "None") errors.invalidEach(`spec.clusterIPs[${i}]`, ip, ipAddress(ip));
+    });
+  }
+  spec.externalIPs?.forEach((ip, i) => {
+    const faults = ipAddress(ip);
+    const all = faults.length > 0 ? faults : nonSpecialAddress(ip);
+    errors.invalidEach(`spec.externalIPs[${i}]`, ip, all);
+  });
+  const { ipFamilies = [], ipFamilyPolicy: policy } = spec;
+  ipFamilies.forEach((family, i) => {
+    const at = `spec.ipFamilies[${i}]`;
+    if (!FAMILIES.includes(family)) errors.notSupported(at, family, FAMILIES);
+    else if (ipFamilies.indexOf(family) < i) errors.duplicate(at, family);
+  });
+  if (policy !== undefined && !FAMILY_POLICIES.includes(policy)) {
+    errors.notSupported("spec.ipFamilyPolicy", policy, FAMILY_POLICIES);
+  }
+}
+
+/** Who may be sent where: among the pods of all nodes, or of the one that a packet came to. */
+function validateTraffic(errors: FieldErrors, { spec }: Service): void {
+  const { externalTrafficPolicy: external, internalTrafficPolicy: internal, type } = spec;
+  const isExternal =
+    type === "NodePort" || type === "LoadBalancer" || (spec.externalIPs?.length ?? 0) > 0;
+  if (external && !isExternal) {
+    const detail = "may only be set for externally-accessible services";
+    errors.invalid("spec.externalTrafficPolicy", external, detail);
+  } else if (external && !POLICIES.includes(external)) {
+    errors.notSupported("spec.externalTrafficPolicy", external, POLICIES);
+  }
+  if (spec.healthCheckNodePort && !(type === "LoadBalancer" && external === "Local")) {
+    const detail =
+      "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+    errors.invalid("spec.healthCheckNodePort", spec.healthCheckNodePort, detail);
+  }
+  if (internal !== undefined && !POLICIES.includes(internal)) {
+    errors.notSupported("spec.internalTrafficPolicy", internal, POLICIES);
+  }
+  const { trafficDistribution: distribution } = spec;
+  if (distribution !== undefined && distribution !== "PreferClose") {
+    errors.notSupported("spec.trafficDistribution", distribution, ["PreferClose"]);
+  }
+}
+
+function validateLoadBalancer(errors: FieldErrors, { spec }: Service): void {
+  const isBalanced = spec.type === "LoadBalancer";
+  const onlyThen = "may only be used when `type` is 'LoadBalancer'";
+  if (isBalanced) {
+    spec.ports?.forEach(({ port }, i) => {
+      const detail = `may not expose port ${KUBELET_PORT} externally since it is used by kubelet`;
+      if (port === KUBELET_PORT) errors.invalid(`spec.ports[${i}]`, port, detail);
+    });
+  }
+  if (spec.loadBalancerSourceRanges?.length) {
+    const at = "spec.LoadBalancerSourceRanges";
+    if (!isBalanced) errors.forbidden(at, onlyThen);
+    spec.loadBalancerSourceRanges.forEach((range, i) => {
+      errors.invalidEach(`${at}[${i}]`, range.trim(), cidr(range.trim()));
+    });
+  }
+  if (spec.allocateLoadBalancerNodePorts !== undefined && !isBalanced) {
+    errors.forbidden("spec.allocateLoadBalancerNodePorts", onlyThen);
+  }
+  const { loadBalancerClass } = spec;
+  if (loadBalancerClass === undefined) return;
+  if (!isBalanced) errors.forbidden("spec.loadBalancerClass", onlyThen);
+  else {
+    const faults = qualifiedName(loadBalancerClass);
+    errors.invalidEach("spec.loadBalancerClass", loadBalancerClass, faults);
   }
 }
 
@@ -107,6 +165,9 @@ function validatePorts(errors: FieldErrors, ports: ServicePort[], type: string):
     if (!port.protocol) errors.required(`${at}.protocol`);
     else if (!PROTOCOLS.includes(port.protocol)) {
       errors.notSupported(`${at}.protocol`, port.protocol, PROTOCOLS);
+    }
+    if (port.appProtocol !== undefined) {
+      errors.invalidEach(`${at}.appProtocol`, port.appProtocol, qualifiedName(port.appProtocol));
     }
     const target = port.targetPort ?? port.port;
     errors.invalidEach(`${at}.targetPort`, target, portReference(target));
@@ -147,6 +208,11 @@ function validateAffinity(errors: FieldErrors, service: Service): void {
 
 /** A Service keeps its address for life, unless it becomes or was a mere name. */
 function validateServiceUpdate(errors: FieldErrors, service: Service, old: Service): void {
+  const [now, then] = [service.spec.loadBalancerClass, old.spec.loadBalancerClass];
+  const stays = service.spec.type === "LoadBalancer" && old.spec.type === "LoadBalancer";
+  if (stays && now !== then) {
+    errors.invalid("spec.loadBalancerClass", now, "may not change once set");
+  }
   if (service.spec.type === "ExternalName" || old.spec.type === "ExternalName") return;
   const before = old.spec.clusterIP;
   const after = service.spec.clusterIP;
@@ -154,65 +220,4 @@ function validateServiceUpdate(errors: FieldErrors, service: Service, old: Servi
   const shown = new GoText(goStrings(service.spec.clusterIPs ?? (after ? [after] : [])));
   const detail = after ? "may not change once set" : "primary clusterIP can not be unset";
   errors.invalid("spec.clusterIPs[0]", shown, detail);
-}
-
-function validateEndpointSlice(errors: FieldErrors, slice: EndpointSlice): void {
-  if (!slice.addressType) errors.required("addressType");
-  else if (!ADDRESS_TYPES.includes(slice.addressType)) {
-    errors.notSupported("addressType", slice.addressType, ADDRESS_TYPES);
-  }
-  if (slice.endpoints.length > MOST_ENDPOINTS) {
-    const detail = `must have at most ${MOST_ENDPOINTS} items`;
-    errors.add("FieldValueTooMany", "endpoints", slice.endpoints.length, detail);
-  }
-  slice.endpoints.forEach((endpoint, i) => {
-    const at = `endpoints[${i}].addresses`;
-    if (endpoint.addresses.length === 0) {
-      errors.required(at, "must contain at least 1 address");
-    }
-    if (slice.addressType === "FQDN") return;
-    endpoint.addresses.forEach((address, a) => {
-      errors.invalidEach(`${at}[${a}]`, address, ipAddress(address));
-    });
-  });
-  const names = new Set<string>();
-  slice.ports?.forEach((port, i) => {
-    const name = port.name ?? "";
-    if (names.has(name)) errors.duplicate(`ports[${i}].name`, name);
-    names.add(name);
-    if (port.protocol && !PROTOCOLS.includes(port.protocol)) {
-      errors.notSupported(`ports[${i}].protocol`, port.protocol, PROTOCOLS);
-    }
-  });
-}
-
-function validateIngress(errors: FieldErrors, ingress: Ingress): void {
-  const { rules = [], defaultBackend } = ingress.spec;
-  if (rules.length === 0 && !defaultBackend) {
-    const detail = "either `defaultBackend` or `rules` must be specified";
-    errors.invalid("spec", ingress.spec, detail);
-  }
-  rules.forEach((rule, r) => {
-    rule.http?.paths.forEach((path, p) => {
-      const at = `spec.rules[${r}].http.paths[${p}]`;
-      if (!path.pathType) errors.required(`${at}.pathType`, "pathType must be specified");
-      else if (!PATH_TYPES.includes(path.pathType)) {
-        errors.notSupported(`${at}.pathType`, path.pathType, PATH_TYPES);
-      }
-      if (path.pathType !== "ImplementationSpecific" && !path.path?.startsWith("/")) {
-        errors.invalid(`${at}.path`, path.path ?? "", "must be an absolute path");
-      }
-      if (path.backend.service && !path.backend.service.name) {
-        errors.required(`${at}.backend.service.name`);
-      }
-    });
-  });
-}
-
-function validateNetworkPolicy(errors: FieldErrors, policy: NetworkPolicy): void {
-  validateSelector(errors, policy.spec.podSelector, "spec.podSelector");
-  const types = ["Egress", "Ingress"];
-  policy.spec.policyTypes?.forEach((type, i) => {
-    if (!types.includes(type)) errors.notSupported(`spec.policyTypes[${i}]`, type, types);
-  });
 }

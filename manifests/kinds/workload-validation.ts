@@ -1,12 +1,9 @@
 /** The kinds that make pods (k8s:pkg/apis/apps/validation, batch/validation, autoscaling/validation). */
 
 import type {
-  CronJob,
   DaemonSet,
   Deployment,
-  Job,
   LabelSelector,
-  PodDisruptionBudget,
   PodTemplateSpec,
   ReplicaSet,
   ReplicationController,
@@ -31,14 +28,15 @@ export const workloadValidators: ValidatorTable = {
   "apps.v1.Deployment": validateDeployment,
   "apps.v1.ReplicaSet": (errors, set: ReplicaSet) =>
     validateOwner(errors, set, "deployment", "ReplicaSet"),
-  "apps.v1.StatefulSet": (errors, set: StatefulSet) =>
-    validateOwner(errors, set, "statefulset", "StatefulSet"),
-  "apps.v1.DaemonSet": (errors, set: DaemonSet) =>
-    validateOwner(errors, set, "daemonset", "DaemonSet"),
+  "apps.v1.StatefulSet": (errors, set: StatefulSet) => {
+    validateStatefulSet(errors, set);
+    validateOwner(errors, set, "statefulset", "StatefulSet");
+  },
+  "apps.v1.DaemonSet": (errors, set: DaemonSet) => {
+    validateOwner(errors, set, "daemonset", "DaemonSet");
+    validateDaemonStrategy(errors, set, "spec.updateStrategy");
+  },
   "core.v1.ReplicationController": validateReplicationController,
-  "batch.v1.Job": validateJob,
-  "batch.v1.CronJob": validateCronJob,
-  "policy.v1.PodDisruptionBudget": validateBudget,
 };
 
 export const workloadUpdateValidators: UpdateValidatorTable = {
@@ -46,7 +44,6 @@ export const workloadUpdateValidators: UpdateValidatorTable = {
   "apps.v1.ReplicaSet": keepSelector,
   "apps.v1.DaemonSet": keepSelector,
   "apps.v1.StatefulSet": validateStatefulSetUpdate,
-  "batch.v1.Job": validateJobUpdate,
 };
 
 /**
@@ -82,7 +79,7 @@ function validateOwner(errors: FieldErrors, owner: Owner, noun: string, kind: st
   }
 }
 
-function checkTemplateLabels(
+export function checkTemplateLabels(
   errors: FieldErrors,
   template: PodTemplateSpec,
   selector: LabelSelector | undefined,
@@ -137,9 +134,71 @@ function validateRolling(
   }
 }
 
-function validateIntOrPercent(errors: FieldErrors, value: number | string, at: string): void {
+export function validateIntOrPercent(
+  errors: FieldErrors,
+  value: number | string,
+  at: string,
+): void {
   if (typeof value === "number") errors.nonNegative(at, value);
   else errors.invalidEach(at, value, percent(value));
+}
+
+function validateStatefulSet(errors: FieldErrors, { spec }: StatefulSet): void {
+  const { podManagementPolicy: policy, updateStrategy: strategy, ordinals } = spec;
+  if (policy !== "OrderedReady" && policy !== "Parallel") {
+    const detail = "must be 'OrderedReady' or 'Parallel'";
+    errors.invalid("spec.podManagementPolicy", policy, detail);
+  }
+  const rolling = strategy?.rollingUpdate;
+  if (strategy?.type === "RollingUpdate") {
+    errors.nonNegative("spec.updateStrategy.rollingUpdate.partition", rolling?.partition);
+    const most = rolling?.maxUnavailable;
+    if (most !== undefined) {
+      const field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+      validateIntOrPercent(errors, most, field);
+      if (percentOf(most, 100, "up") === 0) errors.invalid(field, most, "cannot be 0");
+    }
+  } else if (strategy?.type !== "OnDelete") {
+    errors.invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'");
+  } else if (rolling) {
+    const detail = "only allowed for updateStrategy 'RollingUpdate'";
+    errors.invalid("spec.updateStrategy.rollingUpdate", rolling, detail);
+  }
+  const retention = spec.persistentVolumeClaimRetentionPolicy;
+  for (const field of ["whenDeleted", "whenScaled"] as const) {
+    const value = retention?.[field];
+    if (value === undefined || value === "Retain" || value === "Delete") continue;
+    const at = `spec.persistentVolumeClaimRetentionPolicy.${field}`;
+    errors.notSupported(at, value, ["Delete", "Retain"]);
+  }
+  errors.nonNegative("spec.ordinals.start", ordinals?.start);
+}
+
+/** A node has one pod of a set at a time, or for the length of an update two; one of both it must be. */
+function validateDaemonStrategy(errors: FieldErrors, { spec }: DaemonSet, path: string): void {
+  const { type, rollingUpdate } = spec.updateStrategy ?? {};
+  if (type === "OnDelete") return;
+  if (type !== "RollingUpdate") {
+    const supported = ["RollingUpdate", "OnDelete"];
+    errors.notSupported(path, spec.updateStrategy, supported);
+    return;
+  }
+  const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate ?? {};
+  for (const [field, value] of Object.entries({ maxUnavailable, maxSurge })) {
+    const at = `${path}.rollingUpdate.${field}`;
+    validateIntOrPercent(errors, value, at);
+    if (isPercent(value) && Number.parseInt(String(value), 10) > 100) {
+      errors.invalid(at, value, "must not be greater than 100%");
+    }
+  }
+  const [pulls, pushes] = [maxUnavailable, maxSurge].map((n) => percentOf(n, 100, "up") !== 0);
+  if (pulls && pushes) {
+    const detail = "may not be set when maxUnavailable is non-zero";
+    errors.invalid(`${path}.rollingUpdate.maxSurge`, maxSurge, detail);
+  } else if (!pulls && !pushes) {
+    const detail = "cannot be 0 when maxSurge is 0";
+    errors.required(`${path}.rollingUpdate.maxUnavailable`, detail);
+  }
 }
 
 function validateReplicationController(errors: FieldErrors, rc: ReplicationController): void {
@@ -152,72 +211,6 @@ function validateReplicationController(errors: FieldErrors, rc: ReplicationContr
   checkTemplateLabels(errors, rc.spec.template, { matchLabels: rc.spec.selector });
   validatePodTemplate(errors, rc.spec.template, "spec.template");
   requireRestart(errors, rc.spec.template, ["Always"]);
-}
-
-function validateJob(errors: FieldErrors, job: Job): void {
-  const { spec } = job;
-  for (const field of [
-    "parallelism",
-    "completions",
-    "activeDeadlineSeconds",
-    "backoffLimit",
-    "ttlSecondsAfterFinished",
-  ] as const) {
-    errors.nonNegative(`spec.${field}`, spec[field]);
-  }
-  if (spec.selector) {
-    validateSelector(errors, spec.selector, "spec.selector");
-    checkTemplateLabels(errors, spec.template, spec.selector);
-  }
-  validateJobTemplate(errors, spec.template, "spec.template");
-}
-
-function validateJobTemplate(errors: FieldErrors, template: PodTemplateSpec, path: string): void {
-  validatePodTemplate(errors, template, path);
-  const policy = template.spec?.restartPolicy;
-  const detail = 'valid values: "OnFailure", "Never"';
-  if (policy === "Always") errors.required(`${path}.spec.restartPolicy`, detail);
-}
-
-const MOST_CRON_NAME = 52;
-
-function validateCronJob(errors: FieldErrors, cron: CronJob): void {
-  const { spec, metadata } = cron;
-  if (metadata.name.length > MOST_CRON_NAME) {
-    const detail = `must be no more than ${MOST_CRON_NAME} characters`;
-    errors.invalid("metadata.name", metadata.name, detail);
-  }
-  if (spec.schedule === "") errors.required("spec.schedule");
-  else if (!spec.schedule.startsWith("@") && spec.schedule.trim().split(/\s+/).length !== 5) {
-    const found = spec.schedule.trim().split(/\s+/).length;
-    const detail = `expected exactly 5 fields, found ${found}: [${spec.schedule}]`;
-    errors.invalid("spec.schedule", spec.schedule, detail);
-  }
-  const policies = ["Allow", "Forbid", "Replace"];
-  if (!policies.includes(spec.concurrencyPolicy ?? "")) {
-    errors.notSupported("spec.concurrencyPolicy", spec.concurrencyPolicy, policies);
-  }
-  for (const field of [
-    "startingDeadlineSeconds",
-    "successfulJobsHistoryLimit",
-    "failedJobsHistoryLimit",
-  ] as const) {
-    errors.nonNegative(`spec.${field}`, spec[field]);
-  }
-  const template = spec.jobTemplate.spec?.template ?? {};
-  validateJobTemplate(errors, template, "spec.jobTemplate.spec.template");
-}
-
-function validateBudget(errors: FieldErrors, budget: PodDisruptionBudget): void {
-  const { minAvailable, maxUnavailable, selector } = budget.spec;
-  if (minAvailable !== undefined && maxUnavailable !== undefined) {
-    const detail = "minAvailable and maxUnavailable cannot be both set";
-    errors.invalid("spec", budget.spec, detail);
-  }
-  for (const [name, value] of Object.entries({ minAvailable, maxUnavailable })) {
-    if (value !== undefined) validateIntOrPercent(errors, value, `spec.${name}`);
-  }
-  if (selector) validateSelector(errors, selector, "spec.selector");
 }
 
 function keepSelector(
@@ -247,18 +240,4 @@ function validateStatefulSetUpdate(errors: FieldErrors, set: StatefulSet, old: S
   const list = `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
   const rule = "updates to statefulset spec for fields other than";
   errors.forbidden("spec", `${rule} ${list} are forbidden`);
-}
-
-function validateJobUpdate(errors: FieldErrors, job: Job, old: Job): void {
-  const isIndexed = job.spec.completionMode === "Indexed";
-  if (!isIndexed && job.spec.completions !== old.spec.completions) {
-    errors.invalid("spec.completions", job.spec.completions ?? null, IMMUTABLE);
-  }
-  if (!sameValue(job.spec.selector, old.spec.selector)) {
-    errors.invalid("spec.selector", goSelector(job.spec.selector), IMMUTABLE);
-  }
-  const mayChange = old.spec.suspend === true && !old.status?.startTime;
-  if (!mayChange && !sameValue(job.spec.template, old.spec.template)) {
-    errors.invalid("spec.template", job.spec.template, IMMUTABLE);
-  }
 }

@@ -60,6 +60,10 @@ export function goStrings(values: readonly string[]): string {
   return `[]string{${values.map((value) => JSON.stringify(value)).join(", ")}}`;
 }
 
+export function goList(values: readonly string[]): GoText {
+  return new GoText(goStrings(values));
+}
+
 /** Collects faults in the order in which they are found. */
 export class FieldErrors {
   readonly list: FieldError[] = [];
@@ -94,6 +98,10 @@ export class FieldErrors {
     this.add("FieldValueDuplicate", field, badValue, "");
   }
 
+  tooMany(field: string, count: number, most: number): void {
+    this.add("FieldValueTooMany", field, count, `must have at most ${most} items`);
+  }
+
   notFound(field: string, badValue: unknown): void {
     this.add("FieldValueNotFound", field, badValue, "");
   }
@@ -118,13 +126,15 @@ const WITHOUT_VALUE: ReadonlySet<FieldErrorReason> = new Set([
 /** `Invalid value: "x": must be …`, without the field. */
 export function fieldErrorBody(error: FieldError): string {
   const phrase = PHRASES[error.reason];
-  const body = WITHOUT_VALUE.has(error.reason) ? phrase : `${phrase}: ${showValue(error.badValue)}`;
+  const shown = WITHOUT_VALUE.has(error.reason) ? "" : showValue(error.badValue);
+  const body = shown === "" ? phrase : `${phrase}: ${shown}`;
   return error.detail === "" ? body : `${body}: ${error.detail}`;
 }
 
 function showValue(value: unknown): string {
   if (value instanceof GoText) return value.text;
-  return value === undefined ? "null" : JSON.stringify(value);
+  // Go's nil is shown as the text null, in quotes like any text.
+  return JSON.stringify(value ?? "null");
 }
 
 export function fieldErrorMessage(error: FieldError): string {

@@ -59,6 +59,44 @@ export function dns1035Label(value: string): string[] {
   return [...faults, regexMessage(rule, DNS_1035, "my-name", "abc-123")];
 }
 
+export function wildcardDnsSubdomain(value: string): string[] {
+  const pattern = `\\*\\.${DNS_SUBDOMAIN}`;
+  const faults = value.length > 253 ? [tooLong(253)] : [];
+  if (new RegExp(`^${pattern}$`).test(value)) return faults;
+  const rule =
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character";
+  return [...faults, regexMessage(rule, pattern, "*.example.com")];
+}
+
+/** At least this many labels: `example.com` has two. */
+export function domainName(value: string, least: number): string[] {
+  const faults = dnsSubdomain(value);
+  if (faults.length > 0 || value.split(".").length >= least) return faults;
+  const words = ["", "", "two", "three"];
+  return [`should be a domain with at least ${words[least]} segments separated by dots`];
+}
+
+export function httpHeaderName(value: string): string[] {
+  const pattern = "[-A-Za-z0-9]+";
+  if (new RegExp(`^${pattern}$`).test(value)) return [];
+  const rule = "a valid HTTP header must consist of alphanumeric characters or '-'";
+  return [regexMessage(rule, pattern, "X-Header-Name")];
+}
+
+/** The name of a CSI driver: a DNS subdomain whose letters may be of either case, no longer than a label. */
+export function driverName(value: string): string[] {
+  const faults = value.length > 63 ? [tooLong(63)] : [];
+  return [...faults, ...dnsSubdomain(value.toLowerCase())];
+}
+
+export function cIdentifier(value: string): string[] {
+  const pattern = "[A-Za-z_][A-Za-z0-9_]*";
+  if (new RegExp(`^${pattern}$`).test(value)) return [];
+  const rule =
+    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'";
+  return [regexMessage(rule, pattern, "my_name", "MY_NAME", "MyName")];
+}
+
 /** What may stand as one segment of a URL's path (k8s:apimachinery/pkg/api/validation/path/name.go). */
 export function pathSegment(value: string, isPrefix = false): string[] {
   if (!isPrefix && (value === "." || value === "..")) return [`may not be '${value}'`];
@@ -160,6 +198,18 @@ export function isIPv4(value: string): boolean {
 export function isIPv6(value: string): boolean {
   if (!value.includes(":") || !/^[0-9a-fA-F:.]+$/.test(value)) return false;
   return URL.canParse(`http://[${value}]/`);
+}
+
+/** Go parses no zone, no leading zeros, and a prefix no longer than the address. */
+export function isCidr(value: string): boolean {
+  const [, address = "", bits = ""] = /^(.+)\/(\d{1,3})$/.exec(value) ?? [];
+  if (/^0\d/.test(bits)) return false;
+  return isIPv4(address) ? Number(bits) <= 32 : isIPv6(address) && Number(bits) <= 128;
+}
+
+export function cidr(value: string): string[] {
+  if (isCidr(value)) return [];
+  return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"];
 }
 
 export function ipAddress(value: string): string[] {

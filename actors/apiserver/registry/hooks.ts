@@ -10,8 +10,11 @@ import type { User } from "../request.ts";
 export interface Hooks<T extends KubeObject = KubeObject> {
   /** Rejects what the verb alone does not allow. Before validation. */
   permit?(object: T, old: T | undefined, user: User): Promise<void>;
-  /** Has metadata.generation: 1 on create, one more whenever anything but metadata or status changes. */
-  readonly generation?: boolean;
+  /**
+   * Has metadata.generation: 1 on create, one more whenever anything but metadata or status changes.
+   * `annotations`: theirs count, too.
+   */
+  readonly generation?: boolean | "annotations";
   /** The one kind whose creator may say its status: a node. */
   readonly statusOnCreate?: boolean;
   /** Sets what a new object of this kind always starts with. After defaults and admission. */

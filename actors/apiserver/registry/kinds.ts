@@ -13,6 +13,7 @@ import { namespaces } from "./namespaces.ts";
 import { nodes } from "./nodes.ts";
 import { pods } from "./pods.ts";
 import { type ServiceNetwork, serviceHooks } from "./services.ts";
+import { persistentVolumeClaims, persistentVolumes, serviceAccounts } from "./volumes.ts";
 
 const plain: Hooks = {};
 const generation: Hooks = { generation: true };
@@ -21,7 +22,6 @@ const generation: Hooks = { generation: true };
 const generationKinds: readonly Kind[] = [
   kinds.CronJob,
   kinds.DaemonSet,
-  kinds.Deployment,
   kinds.EndpointSlice,
   kinds.FlowSchema,
   kinds.Ingress,
@@ -29,6 +29,7 @@ const generationKinds: readonly Kind[] = [
   kinds.MutatingWebhookConfiguration,
   kinds.NetworkPolicy,
   kinds.PodDisruptionBudget,
+  kinds.PodTemplate,
   kinds.PriorityClass,
   kinds.PriorityLevelConfiguration,
   kinds.ReplicaSet,
@@ -55,12 +56,10 @@ export function createHooks({ authorizer, ...network }: HooksContext): (kind: Ki
   add(kinds.Pod, pods);
   add(kinds.Service, serviceHooks(network));
   for (const kind of grantors) add<Grantor>(kind, grantorHooks(authorizer, kind));
-  add(kinds.PersistentVolume, {
-    prepareCreate: (volume) => ({ ...volume, status: { phase: "Pending" as const } }),
-  });
-  add(kinds.PersistentVolumeClaim, {
-    prepareCreate: (claim) => ({ ...claim, status: { phase: "Pending" as const } }),
-  });
+  add(kinds.PersistentVolume, persistentVolumes);
+  add(kinds.PersistentVolumeClaim, persistentVolumeClaims);
+  add(kinds.ServiceAccount, serviceAccounts);
+  add(kinds.Deployment, { generation: "annotations" });
   add(kinds.CertificateSigningRequest, certificateRequests);
   return (kind) => table.get(kind) ?? plain;
 }

@@ -17,6 +17,7 @@ import { objectKey } from "../../../runtime/store/key.ts";
 import type { Operation, View } from "../../../runtime/store/store.ts";
 import { addressAt, type Cidr, contains } from "./cidr.ts";
 import type { Allocation, HookContext, Hooks } from "./hooks.ts";
+import { withoutForeignFields } from "./service-types.ts";
 
 export interface ServiceNetwork {
   readonly serviceCidr: Cidr;
@@ -29,7 +30,7 @@ const randomTries = 32;
 
 export function serviceHooks(network: ServiceNetwork): Hooks<Service> {
   return {
-    prepareUpdate: keepAllocated,
+    prepareUpdate: (service, old) => withoutForeignFields(keepAllocated(service, old), old),
     check: (service, old) => checkAddress(service, old, network),
     allocate: (service, old, context) => allocate(service, old, context, network),
     release: (service, { view }) => [
