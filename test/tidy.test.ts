@@ -31,7 +31,10 @@ const code = new Map([...sources].map(([file, text]) => [file, withoutComments(t
 const edges = [
   "actors/apiserver/doors/exchange.ts",
   "actors/apiserver/doors/https.ts",
+  "actors/apiserver/doors/portforward.ts",
+  "actors/apiserver/doors/spdy.ts",
   "actors/apiserver/doors/terminal.ts",
+  "actors/apiserver/doors/upgrade.ts",
   "actors/cli/",
   "actors/dns/server.ts",
   "actors/kubelet/engines/docker/",

@@ -180,12 +180,13 @@ class Door {
         return answered;
       }
       accepted = negotiate(header(exchange, "accept"));
+      request = baseRequest(route, query, user);
+      if (await this.#streams.respond(exchange, request)) return answered;
       request = await requestOf(exchange, route, query, user, accepted);
       if (route.verb === "watch") {
         await serveWatch(exchange, request, this.#pipeline, this.#site, this.#stallMs);
         return answered;
       }
-      if (await this.#streams.respond(exchange, request)) return answered;
       return await this.#pipeline.handle(request);
     });
     if (reply !== answered) await send(exchange, reply, accepted, this.#stallMs);
@@ -198,9 +199,8 @@ class Door {
       const route = routeOf(raw.method ?? "GET", path, query);
       if (route.type !== "resource") throw apiError("BadRequest", "nothing here can be upgraded");
       const user = await this.#speaker(raw.socket as TLSSocket, raw.headers);
-      // Differs from Kubernetes: v1.32 asks for the method's verb, over WebSocket `get`, so that
-      // who may read could run commands.
-      const asked = { ...baseRequest(route, query, user), verb: "create" as const };
+      // As v1.32: the right is the method's, so over WebSocket `get`, by a POST `create`.
+      const asked = baseRequest(route, query, user);
       if (!this.#streams.upgrades(asked))
         throw apiError("BadRequest", "nothing here can be upgraded");
       await this.#streams.upgrade(raw, socket, head, asked);
