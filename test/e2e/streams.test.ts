@@ -1,7 +1,7 @@
 /** What streams through the API to a pod, with stock kubectl: ports and terminals. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { get } from "node:http";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startCluster, type TestCluster } from "../harness/cluster.ts";
 import { waitFor } from "../harness/wait.ts";
@@ -58,11 +58,7 @@ interface Forwarding {
 }
 
 async function forward(target: string, ports: string[], env = {}): Promise<Forwarding> {
-  const child: ChildProcess = spawn(
-    "kubectl",
-    ["--kubeconfig", cluster.kubeconfig, "port-forward", "--address=127.0.0.1", target, ...ports],
-    { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const child = cluster.startKubectl(env, "port-forward", "--address=127.0.0.1", target, ...ports);
   let said = "";
   for (const output of [child.stdout, child.stderr]) {
     output?.setEncoding("utf8").on("data", (text: string) => {
@@ -110,26 +106,32 @@ describe("port-forward", () => {
   });
 });
 
+/** How many connections the pod's server has. */
+async function connections(): Promise<number> {
+  const table = await cluster.kubectl("exec", "web", "--", "netstat", "-tn");
+  return table.split("\n").filter((line) => /:8080\s.*ESTABLISHED/.test(line)).length;
+}
+
+describe("a client that is killed", () => {
+  it("leaves no connection to the pod behind", async () => {
+    const forwarding = await forward("pod/web", [":8080"]);
+    const socket = connect({ host: "127.0.0.1", port: forwarding.ports[0] ?? 0 });
+    socket.on("error", () => {});
+    await waitFor("the connection", async () => (await connections()) === 1);
+    await forwarding.end("SIGKILL");
+    await waitFor("its end", async () => (await connections()) === 0);
+    socket.destroy();
+  });
+});
+
 describe("exec and attach", () => {
   it.each([
     ["WebSocket", "true"],
     ["SPDY", "false"],
   ])("copy input, outputs and the exit code over %s", async (_, over) => {
     const script = "cat; echo oops >&2; exit 3";
-    const args = [
-      "--kubeconfig",
-      cluster.kubeconfig,
-      "exec",
-      "-i",
-      "web",
-      "--",
-      "sh",
-      "-c",
-      script,
-    ];
-    const child = spawn("kubectl", args, {
-      env: { ...process.env, KUBECTL_REMOTE_COMMAND_WEBSOCKETS: over },
-    });
+    const env = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: over };
+    const child = cluster.startKubectl(env, "exec", "-i", "web", "--", "sh", "-c", script);
     let [out, err] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       out += text;
@@ -146,8 +148,7 @@ describe("exec and attach", () => {
   it("join a container that waits for input", async () => {
     const script = "read line; echo heard $line";
     const run = ["run", "asks", "--image=busybox:1.35", "--restart=Never", "-i", "--quiet"];
-    const args = ["--kubeconfig", cluster.kubeconfig, ...run, "--", "sh", "-c", script];
-    const child = spawn("kubectl", args, { stdio: ["pipe", "pipe", "pipe"] });
+    const child = cluster.startKubectl({}, ...run, "--", "sh", "-c", script);
     let said = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       said += text;
