@@ -58,6 +58,7 @@ export function terminalOverSpdy(
 ): void {
   const wanted = wantedStreams(request);
   const opened = new Map<number, SpdyStream>();
+  let open: number = up.length;
   const connection = serveSpdy(socket, clock, (opening) => {
     const type = opening.headers.streamtype ?? "";
     const channel = wanted.get(type);
@@ -72,7 +73,7 @@ export function terminalOverSpdy(
     // A status that overtook the outputs would end all before they are there.
     if (opened.size === wanted.size) start();
   });
-  const timer = clock.setTimer(streamTimeoutMs, () => {
+  let timer = clock.setTimer(streamTimeoutMs, () => {
     if (opened.size < wanted.size) connection.close();
   });
 
@@ -84,20 +85,26 @@ export function terminalOverSpdy(
         (data) => out?.write(data),
         () => {
           out?.end();
-          if (channel === channels.status) stream.close();
+          // Outputs may still wait for the client when the status has come.
+          open--;
+          if (open === 0) stream.close();
         },
       );
     }
   }
 
-  void connection.closed.then(() => {
-    timer.dispose();
+  void connection.closed.then(async () => {
     stream.close();
+    await ended;
+    timer.dispose();
   });
-  void stream.closed.then(async (error) => {
+  const ended = stream.closed.then(async (error) => {
     const status = opened.get(channels.status);
     if (error) await status?.write(JSON.stringify(failure(error)));
-    connection.close();
+    for (const one of opened.values()) one.end();
+    // The client closes when it has read all: kubectl drops what it has not when we are first.
+    timer.dispose();
+    timer = clock.setTimer(streamTimeoutMs, () => connection.close());
   });
 }
 
