@@ -101,7 +101,8 @@ export function terminalOverSpdy(
   const ended = stream.closed.then(async (error) => {
     const status = opened.get(channels.status);
     if (error) await status?.write(JSON.stringify(failure(error)));
-    for (const one of opened.values()) one.end();
+    // Otherwise what came before the end is still being written, and each channel ends by itself.
+    if (error) for (const one of opened.values()) one.end();
     // The client closes when it has read all: kubectl drops what it has not when we are first.
     timer.dispose();
     timer = clock.setTimer(streamTimeoutMs, () => connection.close());
