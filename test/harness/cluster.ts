@@ -2,7 +2,12 @@
  * A whole cluster of the test's own, started as a user starts it: `wherry up` in a process of its
  * own, in a fresh data folder, on free ports. What it prints is kept for the error messages.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import {
+  type ChildProcess,
+  type ChildProcessWithoutNullStreams,
+  execFile,
+  spawn,
+} from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -158,6 +163,12 @@ export class TestCluster {
     const [file = "", ...rest] = [...by, process.execPath, program, ...args];
     const ours = { WHERRY_DATA: this.dataDir, KUBECONFIG: this.kubeconfig };
     return await this.#run(file, rest, undefined, { ...ours, ...env });
+  }
+
+  /** Stock kubectl, for a command that is spoken to or goes on; the caller ends it. */
+  startKubectl(env: NodeJS.ProcessEnv, ...args: string[]): ChildProcessWithoutNullStreams {
+    const all = ["--kubeconfig", this.kubeconfig, ...args];
+    return spawn(this.#kubectl, all, { env: { ...process.env, ...env } });
   }
 
   /** Our own CLI, for a command that goes on until it is told to end. */

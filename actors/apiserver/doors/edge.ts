@@ -1,5 +1,6 @@
 /** What an API actor has in a real process and not in a simulation: the HTTPS door and what it serves. */
 
+import { apiError } from "../../../manifests/api-error.ts";
 import { errorMessage } from "../../../runtime/errors.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { ByteStream } from "../../../runtime/stream.ts";
@@ -13,10 +14,17 @@ import { createDiscovery } from "./discovery.ts";
 import type { Exchange } from "./exchange.ts";
 import { type HttpsConfig, type HttpsDoor, openHttpsDoor, type Streams } from "./https.ts";
 import { createMetrics } from "./metrics.ts";
-import { type NodeStreamsContext, openLog, openTerminal } from "./node-streams.ts";
+import { findPorts, type NodeStreamsContext, openLog, openTerminal } from "./node-streams.ts";
+import {
+  forwardOverSpdy,
+  forwardOverWebSocket,
+  portForwardProtocols,
+  portsOf,
+} from "./portforward.ts";
 import { createSite } from "./site.ts";
 import { takeSubmits } from "./submits.ts";
-import { assertTerminalProtocol, serveTerminal } from "./terminal.ts";
+import { terminalOverSpdy, terminalOverWebSocket, terminalProtocols } from "./terminal.ts";
+import { chooseProtocol, type Upgrade, upgradeSpdy, upgradeWebSocket } from "./upgrade.ts";
 
 export interface EdgeConfig {
   readonly https: Omit<HttpsConfig, "host">;
@@ -105,6 +113,7 @@ function createStreams(context: NodeStreamsContext, inside: Inside): Streams {
   const { authorizer, log } = inside.context;
   return {
     async respond(exchange, request) {
+      if (this.upgrades(request)) throw apiError("BadRequest", "Upgrade request required");
       if (!isPod(request, ["log"]) || request.verb !== "get") return false;
       await authorizer.authorize(accessOf(request), request.annotate);
       const stream = await openLog(context, request);
@@ -113,14 +122,46 @@ function createStreams(context: NodeStreamsContext, inside: Inside): Streams {
       exchange.end();
       return true;
     },
-    async upgrade(raw, socket, head, request) {
-      await authorizer.authorize(accessOf(request), request.annotate);
-      assertTerminalProtocol(raw);
-      await admitConnection(inside.context, request);
-      serveTerminal(raw, socket, head, await openTerminal(context, request));
-    },
-    upgrades: (request) => isPod(request, ["exec", "attach"]),
+    upgrade: (raw, socket, head, request) =>
+      connectPod(context, inside, { request: raw, socket, head }, request),
+    upgrades: (request) => isPod(request, ["exec", "attach", "portforward"]),
   };
+}
+
+/** All that can be refused is refused before the upgrade, as a Status. */
+async function connectPod(
+  context: NodeStreamsContext,
+  inside: Inside,
+  upgrade: Upgrade,
+  request: ApiRequest,
+): Promise<void> {
+  const { clock } = context;
+  await inside.context.authorizer.authorize(accessOf(request), request.annotate);
+  const isForward = request.subresource === "portforward";
+  const chosen = chooseProtocol(
+    upgrade.request,
+    isForward ? portForwardProtocols : terminalProtocols,
+  );
+  await admitConnection(inside.context, request);
+  const { type, protocol } = chosen;
+  if (isForward) {
+    const ports = type === "webSocket" ? portsOf(request.query) : [];
+    const target = await findPorts(context, request);
+    if (type === "webSocket") {
+      upgradeWebSocket(upgrade, protocol, (client) =>
+        forwardOverWebSocket(client, clock, target, ports),
+      );
+    } else upgradeSpdy(upgrade, chosen, (socket) => forwardOverSpdy(socket, clock, target));
+    return;
+  }
+  const stream = await openTerminal(context, request);
+  // Who left while the node was asked is told nothing more, and neither is the node.
+  if (upgrade.socket.destroyed) stream.close();
+  else if (type === "webSocket") {
+    upgradeWebSocket(upgrade, protocol, (client) => terminalOverWebSocket(client, clock, stream));
+  } else {
+    upgradeSpdy(upgrade, chosen, (socket) => terminalOverSpdy(socket, clock, request, stream));
+  }
 }
 
 /** Until the log ends, the client leaves, or the node is lost; then the answer just ends there. */

@@ -187,11 +187,12 @@ class Door {
       const offer = route.verb === "watch" ? watchOffer : objectOffer;
       const protobuf = pipeline.hasProtobuf(route);
       accepted = negotiate(header(exchange, "accept"), offer({ protobuf }));
-      request = {
-        ...(await requestOf(exchange, route, query, user, accepted)),
-        annotate: annotation(trail),
-      };
-      const asked = request;
+      const annotate = annotation(trail);
+      // Asked before the body is read: what a stream sends is not for us.
+      request = { ...baseRequest(route, query, user), annotate };
+      if (await this.#house.streams.respond(exchange, request)) return answered;
+      const asked = { ...(await requestOf(exchange, route, query, user, accepted)), annotate };
+      request = asked;
       trail?.requested(() => parseBody(asked).value);
       return await this.#answer(exchange, asked, trail);
     });
@@ -201,13 +202,12 @@ class Door {
   }
 
   async #answer(exchange: Exchange, request: ApiRequest, trail?: AuditTrail): Promise<ApiReply> {
-    const { pipeline, site, streams } = this.#house;
+    const { pipeline, site } = this.#house;
     if (request.verb === "watch") {
       await serveWatch(exchange, request, pipeline, site, this.#stallMs);
       if (trail) exchange.onClose(() => trail.complete(200));
       return answered;
     }
-    if (await streams.respond(exchange, request)) return answered;
     return await pipeline.handle(request);
   }
 
@@ -220,10 +220,8 @@ class Door {
       if (route.type !== "resource") throw apiError("BadRequest", "nothing here can be upgraded");
       const visit = { method: raw.method ?? "GET", target: raw.url ?? "/", headers: raw.headers };
       const user = await this.#userOf(raw.socket as TLSSocket, { ...visit, route }, trail);
-      // Differs from Kubernetes: v1.32 asks for the method's verb, over WebSocket `get`, so that
-      // who may read could run commands.
-      const base = { ...baseRequest(route, query, user), annotate: annotation(trail) };
-      const asked = { ...base, verb: "create" as const };
+      // As v1.32: the right is the method's, so over WebSocket `get`, by a POST `create`.
+      const asked = { ...baseRequest(route, query, user), annotate: annotation(trail) };
       if (!streams.upgrades(asked)) throw apiError("BadRequest", "nothing here can be upgraded");
       await streams.upgrade(raw, socket, head, asked);
       trail?.responseStarted(switchingProtocols);

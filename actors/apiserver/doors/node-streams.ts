@@ -22,6 +22,7 @@ import { nodeSubject, streamSubject } from "../../subjects.ts";
 import { mastersGroup } from "../authn/user.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ApiRequest, booleanOption, numberOption, replyBytes } from "../request.ts";
+import type { PortTarget } from "./portforward.ts";
 
 export interface NodeStreamsContext {
   readonly bus: Bus;
@@ -83,6 +84,23 @@ export async function openTerminal(
   return await open(context, node, "exec", exec);
 }
 
+/** The ports of a pod; each is opened when somebody connects. */
+export async function findPorts(
+  context: NodeStreamsContext,
+  request: ApiRequest,
+): Promise<PortTarget> {
+  const { namespace, name } = request;
+  const pod = await readPod(context, request);
+  const node = pod.spec.nodeName;
+  if (!node) throw apiError("BadRequest", `pod ${name} does not have a host assigned`);
+  const uid = pod.metadata.uid ?? "";
+  return {
+    pod: name,
+    uid,
+    open: (port) => open(context, node, "portforward", { namespace, pod: name, uid, port }),
+  };
+}
+
 async function open<V extends NodeVerb>(
   { bus, clock, random }: NodeStreamsContext,
   node: string,
@@ -132,19 +150,23 @@ function refusal({ code, reason, message }: Extract<StreamReply, { type: "refuse
   });
 }
 
-/** Reads the pod for whoever was allowed its log or its terminal: that is another right than to read it. */
 async function targetOf(
-  { pipeline }: NodeStreamsContext,
+  context: NodeStreamsContext,
   request: ApiRequest,
 ): Promise<{ pod: Pod; target: Omit<ContainerTarget, "stream"> }> {
   const { namespace, name, query } = request;
+  const pod = await readPod(context, request);
+  const container = containerOf(pod, query.get("container") ?? "");
+  return { pod, target: { namespace, pod: name, uid: pod.metadata.uid ?? "", container } };
+}
+
+/** For whoever was allowed its log or its terminal: that is another right than to read it. */
+async function readPod({ pipeline }: NodeStreamsContext, request: ApiRequest): Promise<Pod> {
   const user = { ...request.user, groups: [mastersGroup] };
   const plain = { ...request, subresource: "", verb: "get" as const, form: "object" as const };
   const read = { ...plain, user, body: new Uint8Array(), query: new URLSearchParams() };
   const reply = await pipeline.handle(read);
-  const pod = JSON.parse(new TextDecoder().decode(replyBytes(reply))) as Pod;
-  const container = containerOf(pod, query.get("container") ?? "");
-  return { pod, target: { namespace, pod: name, uid: pod.metadata.uid ?? "", container } };
+  return JSON.parse(new TextDecoder().decode(replyBytes(reply))) as Pod;
 }
 
 /** k8s: pkg/registry/core/pod/strategy.go podHasContainerWithName and its callers. */

@@ -1,45 +1,115 @@
 /**
  * Exec and attach over WebSocket, subprotocols `v5.channel.k8s.io` and `v4.channel.k8s.io`: each
- * message begins with the number of its channel, and those are the stream's own channels.
- * SPDY, which older clients speak, is answered by refusing the upgrade.
+ * message begins with the number of its channel, and those are the stream's own channels. Over
+ * SPDY, which older clients speak, each channel is a stream that names its type.
  */
 
-import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket } from "ws";
 import { apiError } from "../../../manifests/api-error.ts";
+import type { Clock, Timer } from "../../../runtime/clock.ts";
 import { errorMessage } from "../../../runtime/errors.ts";
 import type { ByteStream } from "../../../runtime/stream.ts";
 import { channels } from "../../kubelet/messages.ts";
+import { type ApiRequest, booleanOption } from "../request.ts";
+import { type SpdyStream, serveSpdy } from "./spdy.ts";
+import type { Spoken } from "./upgrade.ts";
 
-const protocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
+export const terminalProtocols: Spoken = {
+  webSocket: ["v5.channel.k8s.io", "v4.channel.k8s.io"],
+  spdy: "v4.channel.k8s.io",
+  tunnel: false,
+};
+
 /** In v5, a message on this channel says that the one named in its second byte has ended. */
 const closeChannel = 255;
+const streamTimeoutMs = 30_000;
+const pingEveryMs = 10_000;
 
-const server = new WebSocketServer({
-  noServer: true,
-  clientTracking: false,
-  handleProtocols: (offered) => protocols.find((protocol) => offered.has(protocol)) ?? false,
-});
-
-/** Throws unless the client offers what we speak. */
-export function assertTerminalProtocol(request: IncomingMessage): void {
-  const upgrade = (request.headers.upgrade ?? "").toLowerCase();
-  const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",");
-  if (upgrade === "websocket" && offered.some((one) => protocols.includes(one.trim()))) return;
-  throw apiError("BadRequest", `unable to upgrade: only ${protocols.join(" and ")} are served`);
+/** Each ping is a write, which finds out a client that has gone even while nothing is read of it. */
+export function keepAsking(client: WebSocket, clock: Clock): void {
+  let timer: Timer;
+  const again = (): void => {
+    timer = clock.setTimer(pingEveryMs, () => {
+      client.ping(() => {});
+      again();
+    });
+  };
+  again();
+  client.on("close", () => timer.dispose());
 }
 
-export function serveTerminal(
-  request: IncomingMessage,
+/** The stream types that a SPDY client opens for what it asked, by their channel. */
+function wantedStreams({ query }: ApiRequest): Map<string, number> {
+  const tty = booleanOption(query, "tty");
+  const wanted = new Map<string, number>([["error", channels.status]]);
+  if (booleanOption(query, "stdin")) wanted.set("stdin", channels.stdin);
+  if (booleanOption(query, "stdout")) wanted.set("stdout", channels.stdout);
+  if (booleanOption(query, "stderr") && !tty) wanted.set("stderr", channels.stderr);
+  if (tty) wanted.set("resize", channels.resize);
+  return wanted;
+}
+
+export function terminalOverSpdy(
   socket: Duplex,
-  head: Buffer,
+  clock: Clock,
+  request: ApiRequest,
   stream: ByteStream,
 ): void {
-  server.handleUpgrade(request, socket, head, (client) => connect(client, stream));
+  const wanted = wantedStreams(request);
+  const opened = new Map<number, SpdyStream>();
+  let open: number = up.length;
+  const connection = serveSpdy(socket, clock, (opening) => {
+    const type = opening.headers.streamtype ?? "";
+    const channel = wanted.get(type);
+    if (channel === undefined || opened.has(channel)) {
+      throw apiError("BadRequest", `invalid stream type ${JSON.stringify(type)}`);
+    }
+    opened.set(channel, opening);
+    if (channel === channels.stdin || channel === channels.resize) {
+      opening.onData = (data) => stream.write(channel, data).catch(() => {});
+      opening.onEnd = () => stream.end(channel);
+    }
+    // A status that overtook the outputs would end all before they are there.
+    if (opened.size === wanted.size) start();
+  });
+  let timer = clock.setTimer(streamTimeoutMs, () => {
+    if (opened.size < wanted.size) connection.close();
+  });
+
+  function start(): void {
+    for (const channel of up) {
+      const out = opened.get(channel);
+      stream.onData(
+        channel,
+        (data) => out?.write(data),
+        () => {
+          out?.end();
+          // Outputs may still wait for the client when the status has come.
+          open--;
+          if (open === 0) stream.close();
+        },
+      );
+    }
+  }
+
+  void connection.closed.then(async () => {
+    stream.close();
+    await ended;
+    timer.dispose();
+  });
+  const ended = stream.closed.then(async (error) => {
+    const status = opened.get(channels.status);
+    if (error) await status?.write(JSON.stringify(failure(error)));
+    // Otherwise what came before the end is still being written, and each channel ends by itself.
+    if (error) for (const one of opened.values()) one.end();
+    // The client closes when it has read all: kubectl drops what it has not when we are first.
+    timer.dispose();
+    timer = clock.setTimer(streamTimeoutMs, () => connection.close());
+  });
 }
 
-function connect(client: WebSocket, stream: ByteStream): void {
+export function terminalOverWebSocket(client: WebSocket, clock: Clock, stream: ByteStream): void {
   let told = false;
   let open: number = up.length;
 
@@ -86,6 +156,7 @@ function connect(client: WebSocket, stream: ByteStream): void {
       .catch(() => {})
       .finally(() => client.resume());
   });
+  keepAsking(client, clock);
   client.on("close", () => stream.close());
   client.on("error", () => stream.close());
   stream.closed.then(async (error) => {
