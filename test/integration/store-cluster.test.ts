@@ -10,7 +10,7 @@ import { connectNats, type NatsBus } from "../../runtime/nats-bus.ts";
 import { realClock, realRandom } from "../../runtime/real.ts";
 import { openJournal } from "../../runtime/store/jetstream.ts";
 import { askApi } from "../../runtime/store/jetstream-api.ts";
-import type { Journal } from "../../runtime/store/journal.ts";
+import { type Journal, JournalError } from "../../runtime/store/journal.ts";
 import { createStore } from "../../runtime/store/objects.ts";
 import { fenceRecord, isInternal, writeHeader } from "../../runtime/store/records.ts";
 import type { Store } from "../../runtime/store/store.ts";
@@ -97,6 +97,11 @@ function record({ stream }: Journal, key: string, value: string, expected?: numb
 async function commit({ store }: Client, name: string, value: string, expected: number) {
   const [committed] = await store.commit([write(name, value, expected)]);
   return committed?.sequence ?? 0;
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof JournalError) return error.code;
+  throw error;
 }
 
 function shown({ store }: Client, name: string): string | undefined {
@@ -236,9 +241,12 @@ test("cluster: a leader that is cut off answers from the past, and the store doe
   const second = await commit(others[0], "a", "new", first);
   // What the twin's deposed leader does.
   expect((await journal.info()).lastSequence).toBeLessThan(second);
-  expect(text(await journal.last(journal.stream.prefix + podKey("a")))).toBe("old");
+  // For some 8 s after the election; on a slow machine it may have stepped down by now.
+  const last = journal.last(journal.stream.prefix + podKey("a"));
+  expect(["old", "unknown"]).toContain(await last.then(text, codeOf));
   const now = record(journal, podKey("a"), "refused", second);
-  await expect(journal.append([now])).rejects.toMatchObject({ code: "conflict" });
+  const refusal = journal.append([now]).then(() => "landed", codeOf);
+  expect(["conflict", "unknown"]).toContain(await refusal);
   const past = record(journal, "_probe", "lost");
   await expect(journal.append([past])).rejects.toMatchObject({ code: "unknown" });
   // What the store makes of it.
