@@ -4,6 +4,8 @@ import type {
   EndpointAddress,
   EndpointSlice,
   EndpointSubset,
+  Endpoints,
+  ObjectMeta,
 } from "../schema/types.generated.ts";
 import { ipv4Address, ipv6Address, nonSpecialAddress } from "../validation/addresses.ts";
 import type { FieldErrors } from "../validation/field-error.ts";
@@ -42,7 +44,7 @@ export const endpointValidators: ValidatorTable = {
 };
 
 export const endpointRules: RuleTable = {
-  "core.v1.EndpointSubset": { whole: validateSubset },
+  "core.v1.Endpoints": { whole: validateEndpoints },
 };
 
 export const endpointUpdateValidators: UpdateValidatorTable = {
@@ -52,7 +54,22 @@ export const endpointUpdateValidators: UpdateValidatorTable = {
   },
 };
 
+/**
+ * Where the API itself is. Differs from Kubernetes: that may be on loopback, for a cluster of one machine. Nobody
+ * else's endpoints may, or they would lead to what a node keeps to itself.
+ */
+function isOfApi({ namespace, name }: ObjectMeta): boolean {
+  return namespace === "default" && name === "kubernetes";
+}
+
+type AddressCheck = (address: string) => string[];
+
+function othersReach(metadata: ObjectMeta): AddressCheck {
+  return isOfApi(metadata) ? () => [] : nonSpecialAddress;
+}
+
 function validateSlice(errors: FieldErrors, slice: EndpointSlice): void {
+  const reach = othersReach(slice.metadata);
   const { addressType, endpoints, ports = [] } = slice;
   if (!addressType) errors.required("addressType");
   else if (!ADDRESS_TYPES.includes(addressType)) {
@@ -63,7 +80,7 @@ function validateSlice(errors: FieldErrors, slice: EndpointSlice): void {
     return;
   }
   endpoints.forEach((endpoint, i) => {
-    validateEndpoint(errors, endpoint, `endpoints[${i}]`, addressType);
+    validateEndpoint(errors, endpoint, `endpoints[${i}]`, addressType, reach);
   });
   if (ports.length > MOST_PORTS) errors.tooMany("ports", ports.length, MOST_PORTS);
   const names = new Set<string>();
@@ -91,7 +108,13 @@ function validateProtocol(
   }
 }
 
-function validateEndpoint(errors: FieldErrors, endpoint: Endpoint, at: string, type: string): void {
+function validateEndpoint(
+  errors: FieldErrors,
+  endpoint: Endpoint,
+  at: string,
+  type: string,
+  reach: AddressCheck,
+): void {
   const { addresses, nodeName, deprecatedTopology, hostname, hints } = endpoint;
   const field = `${at}.addresses`;
   if (addresses.length === 0) errors.required(field, "must contain at least 1 address");
@@ -100,8 +123,8 @@ function validateEndpoint(errors: FieldErrors, endpoint: Endpoint, at: string, t
   }
   addresses.forEach((address, a) => {
     const faults = ADDRESS_CHECKS[type]?.(address) ?? [];
-    const isSpecial = faults.length === 0 && type !== "FQDN";
-    const all = isSpecial ? nonSpecialAddress(address) : faults;
+    const isAddress = faults.length === 0 && type !== "FQDN";
+    const all = isAddress ? reach(address) : faults;
     errors.invalidEach(`${field}[${a}]`, address, all);
   });
   if (nodeName !== undefined) {
@@ -126,14 +149,26 @@ function validateHints(errors: FieldErrors, zones: readonly { name: string }[], 
   });
 }
 
-function validateSubset(errors: FieldErrors, subset: EndpointSubset, at: string): void {
+function validateEndpoints(errors: FieldErrors, { metadata, subsets = [] }: Endpoints): void {
+  const reach = othersReach(metadata);
+  subsets.forEach((subset, i) => {
+    validateSubset(errors, subset, `subsets[${i}]`, reach);
+  });
+}
+
+function validateSubset(
+  errors: FieldErrors,
+  subset: EndpointSubset,
+  at: string,
+  reach: AddressCheck,
+): void {
   const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
   if (addresses.length + notReadyAddresses.length === 0) {
     errors.required(at, "must specify `addresses` or `notReadyAddresses`");
   }
   for (const [field, list] of Object.entries({ addresses, notReadyAddresses })) {
     list.forEach((address, i) => {
-      validateAddress(errors, address, `${at}.${field}[${i}]`);
+      validateAddress(errors, address, `${at}.${field}[${i}]`, reach);
     });
   }
   ports.forEach((port, i) => {
@@ -148,11 +183,16 @@ function validateSubset(errors: FieldErrors, subset: EndpointSubset, at: string)
   });
 }
 
-function validateAddress(errors: FieldErrors, address: EndpointAddress, at: string): void {
+function validateAddress(
+  errors: FieldErrors,
+  address: EndpointAddress,
+  at: string,
+  reach: AddressCheck,
+): void {
   const { ip, hostname, nodeName } = address;
   if (ip) {
     const faults = ipAddress(ip);
-    errors.invalidEach(`${at}.ip`, ip, faults.length > 0 ? faults : nonSpecialAddress(ip));
+    errors.invalidEach(`${at}.ip`, ip, faults.length > 0 ? faults : reach(ip));
   }
   if (hostname) errors.invalidEach(`${at}.hostname`, hostname, dnsLabel(hostname));
   if (nodeName !== undefined) {

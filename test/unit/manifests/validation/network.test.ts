@@ -9,7 +9,7 @@ import {
 } from "../../../../manifests/index.ts";
 import { isStrictSubset, nonSpecialAddress } from "../../../../manifests/validation/addresses.ts";
 import { isCidr } from "../../../../manifests/validation/formats.ts";
-import { creates, updates } from "./faults.ts";
+import { creates, faultsOf, updates } from "./faults.ts";
 
 const service = { spec: { ports: [{ port: 80 }] } };
 const CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
@@ -274,6 +274,16 @@ creates(Endpoints, { subsets: [{ addresses: [{ ip: "10.0.0.1" }], ports: [{ port
     "subsets[0].ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
   ],
 ]);
+
+test("Endpoints: the API's own may be on loopback", () => {
+  const metadata = { name: "kubernetes" };
+  const slice = { addressType: "IPv4", endpoints: [{ addresses: ["127.0.0.1"] }] };
+  const subsets = [{ addresses: [{ ip: "127.0.0.1" }], ports: [{ port: 1 }] }];
+  expect(faultsOf(EndpointSlice, { metadata, ...slice })).toEqual([]);
+  expect(faultsOf(Endpoints, { metadata, subsets })).toEqual([]);
+  const elsewhere = { metadata: { ...metadata, namespace: "other" }, ...slice };
+  expect(faultsOf(EndpointSlice, elsewhere)).toHaveLength(1);
+});
 
 test.each([
   ["10.0.0.0/8", "10.1.0.0/16", true],
