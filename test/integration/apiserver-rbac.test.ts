@@ -235,7 +235,7 @@ describe("rbac: reviews", () => {
     [
       "neither",
       { user: "x" },
-      "spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified",
+      'spec.resourceAttributes: Invalid value: "null": exactly one of nonResourceAttributes or resourceAttributes must be specified',
     ],
     [
       "both",
