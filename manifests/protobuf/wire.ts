@@ -17,7 +17,8 @@ export type WireType = 0 | 1 | 2;
 /** Deeper than any object; what goes deeper is after our stack. */
 const maxDepth = 1_000;
 
-const utf8 = new TextDecoder("utf-8", { fatal: false });
+// A byte order mark is a character like any other inside a message.
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export class Reader {
   readonly #data: Uint8Array;

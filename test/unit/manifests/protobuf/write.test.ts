@@ -89,6 +89,11 @@ describe("protobuf: what is written is read again, of every type", () => {
   });
 });
 
+test("protobuf: a byte order mark is a character like any other", () => {
+  const bytes = encodeMessage("core.v1.Taint", { key: "\ufeffa", effect: "" });
+  expect(readMessage("core.v1.Taint", new Reader(bytes))).toMatchObject({ key: "\ufeffa" });
+});
+
 describe("protobuf: zero values as Go writes them", () => {
   const hex = (typeName: string, value: object) =>
     Buffer.from(encodeMessage(typeName, value)).toString("hex");
