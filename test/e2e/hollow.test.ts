@@ -233,6 +233,6 @@ describe("a watch", () => {
     );
     expect(frames[marked]?.type).toBe("BOOKMARK");
     const before = frames.slice(0, marked).map(({ object }) => object.metadata.name);
-    expect(before).toEqual(["kube-root-ca.crt"]);
+    expect(before).toEqual(["cluster-info", "kube-root-ca.crt"]);
   });
 });

@@ -52,11 +52,11 @@ test("strategy: a Deployment's annotations count as a generation, a ReplicaSet's
 
 test("strategy: who writes a quota's status may annotate it, a Deployment's may not", async () => {
   const quotas = `${core}/resourcequotas`;
-  const patch = { metadata: { annotations: { seen: "yes" } }, status: { hard: { pods: "1" } } };
-  await rest.ask("POST", quotas, { metadata: { name: "q" }, spec: { hard: { pods: "1" } } });
+  const patch = { metadata: { annotations: { seen: "yes" } }, status: { hard: { secrets: "1" } } };
+  await rest.ask("POST", quotas, { metadata: { name: "q" }, spec: { hard: { secrets: "1" } } });
   const quota = await rest.ask("PATCH", `${quotas}/q/status`, patch, mergePatch);
   expect(quota.json.metadata.annotations).toEqual({ seen: "yes" });
-  expect(quota.json.status.hard).toEqual({ pods: "1" });
+  expect(quota.json.status.hard).toEqual({ secrets: "1" });
   await rest.ask("POST", deployments, owner("d"));
   const bare = { ...patch, status: { replicas: 1 } };
   const told = await rest.ask("PATCH", `${deployments}/d/status`, bare, mergePatch);
